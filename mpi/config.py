@@ -1,0 +1,295 @@
+"""The configuration of an installation: `mpi.toml` read, checked and typed.
+
+A configuration that contradicts itself is refused at start, with the file and the line at fault.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEFAULT_DATABASE_URL = "sqlite:///var/mpi.db"
+DEFAULT_FILE = "mpi.toml"
+NHS_OID = "2.16.840.1.113883.2.1.4.1"
+KINDS = ("hospital", "national", "other")
+
+
+class InvalidConfiguration(Exception):
+    """The file cannot be used; the message starts with file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who issues identifiers (HL7 assigning authority)."""
+
+    code: str
+    name: str
+    kind: str = "hospital"
+    oid: str | None = None
+    aliases: tuple[str, ...] = ()
+    test: bool = False
+
+
+NHS_AUTHORITY = Authority("NHS", "NHS number", "national", NHS_OID, ("NH", "NHSNBR", "NHSNMBR"))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who may send what: a sending application and facility (MSH-3, MSH-4) and the one authority it feeds."""
+
+    application: str
+    facility: str
+    feeds: str | None = None
+    may_query: tuple[str, ...] = ()
+    charset: str | None = None
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who is told of changes (IHE ITI-10)."""
+
+    name: str
+    host: str
+    port: int
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an installation decides. `path` is the file it came from; None means built-in defaults."""
+
+    database_url: str = DEFAULT_DATABASE_URL
+    authorities: tuple[Authority, ...] = (NHS_AUTHORITY,)
+    sources: tuple[Source, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
+    model: str = "default"
+    gate_policy: str = "default"
+    organisation: str = "Master patient index"
+    nhs_branding: bool = False
+    path: Path | None = None
+    _authority_names: Mapping[str, Authority] = field(default_factory=dict, repr=False, compare=False)
+    _sources: Mapping[tuple[str, str], Source] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_authority_names", {n.upper(): a for a in self.authorities for n in _spellings(a)})
+        object.__setattr__(self, "_sources", {(s.application, s.facility): s for s in self.sources})
+
+    def authority(self, spelling: str | None) -> Authority | None:
+        """The authority with this code, alias or OID, or None when there is none (case is ignored)."""
+        return self._authority_names.get(spelling.upper()) if spelling else None
+
+    def source(self, application: str, facility: str) -> Source | None:
+        """The source that signs its messages so (MSH-3, MSH-4), or None."""
+        return self._sources.get((application, facility))
+
+    def admits_test_numbers(self, authority: str) -> bool:
+        """Whether NHS numbers of the never-issued test range are admitted in records of this authority."""
+        known = self.authority(authority)
+        return known is not None and known.test
+
+
+def _spellings(authority: Authority) -> Iterable[str]:
+    yield authority.code
+    yield from authority.aliases
+    if authority.oid:
+        yield authority.oid
+
+
+def load(path: str | Path | None = None, *, database_url: str | None = None) -> Config:
+    """The configuration of `path`, else of `MPI_CONFIG`, else of `mpi.toml` if there is one, else defaults.
+
+    `database_url` (the command line) goes before `MPI_DATABASE_URL`, and that before the file. Raises
+    `InvalidConfiguration`.
+    """
+    chosen = path or os.environ.get("MPI_CONFIG")
+    if chosen is None and Path(DEFAULT_FILE).is_file():
+        chosen = DEFAULT_FILE
+    url = database_url or os.environ.get("MPI_DATABASE_URL")
+    if chosen is None:
+        return Config(database_url=url or DEFAULT_DATABASE_URL)
+    file = Path(chosen)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfiguration(f"{file}: cannot be read ({error.strerror})") from error
+    return parse(text, file, database_url=url)
+
+
+def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
+    """The configuration written in `text`; `file` only names it in errors."""
+    return _Reader(text, file).config(database_url)
+
+
+_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "web"}
+_KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "database": {"url": str},
+    "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool},
+    "sources": {
+        "application": str,
+        "facility": str,
+        "feeds": str,
+        "may_query": list,
+        "charset": str,
+        "test": bool,
+    },
+    "subscribers": {"name": str, "host": str, "port": int, "domains": list},
+    "matching": {"model": str},
+    "gate": {"policy": str},
+    "web": {"organisation": str, "nhs_branding": bool},
+}
+
+
+class _Reader:
+    """Reads one file and knows the line of each table, for its errors."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        self._lines = text.splitlines()
+        self._file = file
+        try:
+            self._data: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidConfiguration(f"{file}: {error}") from error
+
+    def config(self, database_url: str | None) -> Config:
+        for name in self._data:
+            if name not in _TABLES:
+                raise self._error(f"unknown table [{name}]", name)
+        authorities = self._authorities()
+        codes = {spelling.upper(): a.code for a in authorities for spelling in _spellings(a)}
+        web = self._table("web")
+        return Config(
+            database_url=database_url or self._table("database").get("url", DEFAULT_DATABASE_URL),
+            authorities=authorities,
+            sources=self._sources(codes),
+            subscribers=self._subscribers(codes),
+            model=self._table("matching").get("model", "default"),
+            gate_policy=self._table("gate").get("policy", "default"),
+            organisation=web.get("organisation", "Master patient index"),
+            nhs_branding=web.get("nhs_branding", False),
+            path=self._file,
+        )
+
+    def _authorities(self) -> tuple[Authority, ...]:
+        found: list[Authority] = []
+        seen: dict[str, str] = {}
+        for index, row in enumerate(self._rows("authorities", required=("code",))):
+            authority = Authority(
+                row["code"],
+                row.get("name", row["code"]),
+                row.get("kind", "hospital"),
+                row.get("oid"),
+                tuple(row.get("aliases", ())),
+                row.get("test", False),
+            )
+            if authority.kind not in KINDS:
+                raise self._error(f"kind must be one of {', '.join(KINDS)}", "authorities", index, "kind")
+            if authority.code == NHS_AUTHORITY.code:
+                aliases = tuple(dict.fromkeys(NHS_AUTHORITY.aliases + authority.aliases))
+                authority = Authority("NHS", authority.name, "national", authority.oid or NHS_OID, aliases)
+            for spelling in _spellings(authority):
+                other = seen.setdefault(spelling.upper(), authority.code)
+                if other != authority.code or (spelling == authority.code and authority in found):
+                    raise self._error(f"{spelling!r} already names the authority {other!r}", "authorities", index)
+            if any(a.code == authority.code for a in found):
+                raise self._error(f"the authority {authority.code!r} stands twice", "authorities", index, "code")
+            found.append(authority)
+        if not any(a.code == "NHS" for a in found):
+            taken = [s for s in _spellings(NHS_AUTHORITY) if s.upper() in seen]
+            if taken:
+                raise self._error(f"{taken[0]!r} is a spelling of the authority NHS", "authorities")
+            found.append(NHS_AUTHORITY)
+        return tuple(found)
+
+    def _sources(self, codes: Mapping[str, str]) -> tuple[Source, ...]:
+        found: list[Source] = []
+        for index, row in enumerate(self._rows("sources", required=("application", "facility"))):
+            feeds = row.get("feeds")
+            if feeds is not None:
+                if codes.get(feeds.upper()) is None:
+                    raise self._error(f"feeds the unknown authority {feeds!r}", "sources", index, "feeds")
+                feeds = codes[feeds.upper()]
+                if feeds == "NHS":
+                    raise self._error("no source feeds the authority NHS", "sources", index, "feeds")
+            asks = []
+            for domain in row.get("may_query", ()):
+                if str(domain).upper() not in codes:
+                    raise self._error(f"may_query names the unknown authority {domain!r}", "sources", index, "may_query")
+                asks.append(codes[str(domain).upper()])
+            if row.get("charset") is not None:
+                self._check_charset(row["charset"], index)
+            source = Source(
+                row["application"], row["facility"], feeds, tuple(asks), row.get("charset"), row.get("test", False)
+            )
+            if any((s.application, s.facility) == (source.application, source.facility) for s in found):
+                raise self._error("this application and facility stand twice", "sources", index, "application")
+            found.append(source)
+        return tuple(found)
+
+    def _check_charset(self, charset: str, index: int) -> None:
+        try:
+            "".encode(charset)
+        except LookupError:
+            raise self._error(f"unknown charset {charset!r}", "sources", index, "charset") from None
+
+    def _subscribers(self, codes: Mapping[str, str]) -> tuple[Subscriber, ...]:
+        found = []
+        for index, row in enumerate(self._rows("subscribers", required=("name", "host", "port"))):
+            domains = []
+            for domain in row.get("domains", ()):
+                if str(domain).upper() not in codes:
+                    raise self._error(f"unknown authority {domain!r}", "subscribers", index, "domains")
+                domains.append(codes[str(domain).upper()])
+            if not 0 < row["port"] < 65536:
+                raise self._error("port must be 1 to 65535", "subscribers", index, "port")
+            found.append(Subscriber(row["name"], row["host"], row["port"], tuple(domains)))
+        return tuple(found)
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self._data.get(name, {})
+        if not isinstance(table, dict):
+            raise self._error(f"[{name}] must be one table", name)
+        self._check_keys(name, table, None)
+        return table
+
+    def _rows(self, name: str, required: tuple[str, ...]) -> list[dict[str, Any]]:
+        rows = self._data.get(name, [])
+        if not isinstance(rows, list):
+            raise self._error(f"write [[{name}]], one for each", name)
+        for index, row in enumerate(rows):
+            self._check_keys(name, row, index)
+            for key in required:
+                if row.get(key) in (None, ""):
+                    raise self._error(f"{key} is missing", name, index)
+        return rows
+
+    def _check_keys(self, table: str, row: Mapping[str, Any], index: int | None) -> None:
+        for key, value in row.items():
+            wanted = _KEYS[table].get(key)
+            if wanted is None:
+                raise self._error(f"unknown key {key!r} in [{table}]", table, index, key)
+            if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+                raise self._error(f"{key} has the wrong type", table, index, key)
+
+    def _error(
+        self, message: str, table: str | None = None, index: int | None = None, key: str | None = None
+    ) -> InvalidConfiguration:
+        line = self._line(table, index or 0, key) if table else None
+        return InvalidConfiguration(f"{self._file}:{line}: {message}" if line else f"{self._file}: {message}")
+
+    def _line(self, table: str, index: int, key: str | None) -> int | None:
+        header = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(table)}\s*\]{{1,2}}")
+        starts = [number for number, line in enumerate(self._lines, 1) if header.match(line)]
+        if index >= len(starts):
+            return starts[-1] if starts else None
+        start = starts[index]
+        if key is not None:
+            for number in range(start, len(self._lines)):
+                if re.match(r"\s*\[", self._lines[number]):
+                    break
+                if re.match(rf"\s*{re.escape(key)}\s*=", self._lines[number]):
+                    return number + 1
+        return start

@@ -1,0 +1,1 @@
+"""The DICOM door: reading files and discs."""

@@ -1,0 +1,1 @@
+"""What the words mean: people, records, identifiers, decisions. No I/O, no framework."""

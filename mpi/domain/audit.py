@@ -1,0 +1,70 @@
+"""The audit trail: who did or read what, in which role, when, why, from what to what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """Names of audit events. Stored: values never change."""
+
+    RECORD_CREATED = "record.created"
+    RECORD_UPDATED = "record.updated"
+    RECORD_UNCHANGED = "record.unchanged"
+    RECORD_MERGED = "record.merged"
+    PERSON_CREATED = "person.created"
+    PERSON_MERGED = "person.merged"
+    LINKED = "link.made"
+    UNLINKED = "link.ended"
+    KEPT_APART = "do-not-link.made"
+    KEPT_APART_ENDED = "do-not-link.ended"
+    TASK_OPENED = "task.opened"
+    TASK_DECIDED = "task.decided"
+    MESSAGE_RECEIVED = "message.received"
+    MESSAGE_HELD = "message.held"
+    MESSAGE_REPLAYED = "message.replayed"
+    PERSON_READ = "person.read"
+    TASK_READ = "task.read"
+    SEARCHED = "search.made"
+    CROSSWALK_READ = "crosswalk.read"
+    MATCHED = "match.made"
+    STUDY_CHECKED = "study.checked"
+    SIGNED_IN = "user.signed-in"
+    SIGN_IN_FAILED = "user.sign-in-failed"
+    SIGNED_OUT = "user.signed-out"
+    USER_CHANGED = "user.changed"
+    TOKEN_ISSUED = "user.token-issued"  # noqa: S105 - an event's name, no secret
+    RUN_STARTED = "run.started"
+    RUN_FINISHED = "run.finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: `name` of an account, feed or command, and the role it acts in."""
+
+    name: str
+    role: str
+
+
+SYSTEM = Actor("system", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the trail. Every change in the store takes one, and it is written in the same transaction.
+
+    `detail` holds before and after and is JSON; it may hold patient values (the trail is protected like the
+    records themselves), but never secrets.
+    """
+
+    actor: Actor
+    action: Action
+    record_id: int | None = None
+    person_id: int | None = None
+    task_id: int | None = None
+    study_uid: str | None = None
+    message_id: int | None = None
+    model_hash: str | None = None
+    reason: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""An outside imaging study at the gate: its header, the rules' outcomes, the decision."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class GateDecision(StrEnum):
+    """What the gate answers: attach to a person, hold for a human, or refuse."""
+
+    ATTACH = "attach"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+class RuleResult(StrEnum):
+    """What one exact rule found. `not-applicable` means that there was nothing to judge."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """One rule of the gate policy judged. `reason` is plain English and carries no patient value."""
+
+    rule: str
+    result: RuleResult
+    on_failure: GateDecision
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientId:
+    """A patient id in a header (DICOM Patient ID with its issuer); issuer None means that none was given."""
+
+    value: str
+    issuer: str | None = None
+    issuer_oid: str | None = None
+    type_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHeader:
+    """The header of one study as the gate needs it, as recorded (DICOM PS3.3 C.7.1, C.7.2). None means absent."""
+
+    study_uid: str
+    patient_id: PatientId | None = None
+    other_patient_ids: tuple[PatientId, ...] = ()
+    family_name: str | None = None
+    given_name: str | None = None
+    middle_name: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    study_date: str | None = None
+    accession_number: str | None = None
+    modality: str | None = None
+    institution: str | None = None
+    source_ae: str | None = None
+    identity_removed: bool = False
+    trial: bool = False
+    quality_control: bool = False
+    veterinary: bool = False
+    several_patients: bool = False
+    """More than one patient stands in the objects of this study."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """The gate's answer for one study. `person` is the enterprise id, only when the decision is attach."""
+
+    decision: GateDecision
+    study_uid: str
+    person: str | None
+    rules: tuple[RuleOutcome, ...]
+    policy_version: str
+    policy_hash: str
+    candidates: tuple[str, ...] = field(default=())
+    """Enterprise ids of the persons the identifiers point at, for the person who handles a hold."""

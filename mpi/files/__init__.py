@@ -1,0 +1,1 @@
+"""The file door: person files in, set-aside rows out."""

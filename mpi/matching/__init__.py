@@ -1,0 +1,1 @@
+"""Fellegi-Sunter as pure functions: prepare, block, compare, weigh, decide."""

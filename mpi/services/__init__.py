@@ -1,0 +1,1 @@
+"""One module per flow; the transaction and the audit trail live here."""

@@ -1,0 +1,323 @@
+"""The tables. Instants are ISO 8601 UTC text with microseconds (`clock.now`), so that they sort, read and compare
+alike on SQLite and PostgreSQL. A `valid_to` of NULL means "still so".
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives an automatic row id only to INTEGER PRIMARY KEY; PostgreSQL needs the wide type.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+_Instant = String(27)
+_CURRENT = text("valid_to IS NULL")
+
+
+def _current(name: str, *columns: Column) -> Index:  # type: ignore[type-arg]
+    """A unique index over what is valid now, so that no record can have two links at one time."""
+    return Index(name, *columns, unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT)
+
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("enterprise_id", String(13), nullable=False, unique=True),
+    Column("created_at", _Instant, nullable=False),
+    Column("merged_into", _Id, ForeignKey("person.id"), index=True),
+    Column("merged_at", _Instant),
+)
+
+source_record = Table(
+    "source_record",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("authority", String(64), nullable=False),
+    Column("local_id", Text, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("merged_into", _Id, ForeignKey("source_record.id"), index=True),
+    Column("version", Integer, nullable=False),
+    Column("recorded", Text, nullable=False),
+    Column("prepared", Text, nullable=False),
+    Column("problems", Text, nullable=False),
+    Column("restricted", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("message_id", _Id),
+    Column("created_at", _Instant, nullable=False),
+    Column("updated_at", _Instant, nullable=False),
+    UniqueConstraint("authority", "local_id"),
+)
+
+record_version = Table(
+    "record_version",
+    metadata,
+    Column("record_id", _Id, ForeignKey("source_record.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("merged_into", _Id),
+    Column("recorded", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("message_id", _Id),
+    Column("valid_from", _Instant, nullable=False),
+    Column("valid_to", _Instant, nullable=False),
+    PrimaryKeyConstraint("record_id", "version"),
+)
+
+identifier = Table(
+    "identifier",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_id", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
+    Column("authority", String(64), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("valid_from", _Instant, nullable=False),
+    Column("valid_to", _Instant),
+    Index("ix_identifier_authority_value", "authority", "value"),
+)
+
+blocking_key = Table(
+    "blocking_key",
+    metadata,
+    # The key comes first: the table is read by key. It is deleted by the keys of the old prepared values.
+    Column("key", Text, nullable=False),
+    Column("record_id", _Id, nullable=False),
+    PrimaryKeyConstraint("key", "record_id"),
+    sqlite_with_rowid=False,
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_id", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
+    Column("person_id", _Id, ForeignKey("person.id"), nullable=False, index=True),
+    Column("valid_from", _Instant, nullable=False),
+    Column("valid_to", _Instant),
+    Column("how", String(16), nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("reason", Text),
+    Column("weight", Double),
+    Column("pattern", Text),
+    Column("rule", Text),
+    Column("other_record_id", _Id),
+    Column("model_hash", String(64)),
+    Column("message_id", _Id),
+    Column("task_id", _Id),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+    _current("uq_link_record_current", Column("record_id")),
+)
+
+do_not_link = Table(
+    "do_not_link",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_low", _Id, ForeignKey("source_record.id"), nullable=False),
+    Column("record_high", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
+    Column("valid_from", _Instant, nullable=False),
+    Column("valid_to", _Instant),
+    Column("made_by", Text, nullable=False),
+    Column("reason", Text),
+    Column("task_id", _Id),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+    _current("uq_do_not_link_current", Column("record_low"), Column("record_high")),
+)
+
+_NOT_CLOSED = text("state <> 'closed'")
+review_task = Table(
+    "review_task",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("type", String(40), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("left_record", _Id, ForeignKey("source_record.id"), index=True),
+    Column("right_record", _Id, ForeignKey("source_record.id"), index=True),
+    Column("weight", Double),
+    Column("pattern", Text),
+    Column("rule", Text),
+    Column("model_hash", String(64)),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("message_id", _Id),
+    Column("created_at", _Instant, nullable=False),
+    Column("updated_at", _Instant, nullable=False),
+    Column("closed_at", _Instant),
+    Column("closed_how", String(16)),
+    Index("ix_review_task_state", "state", "type", "weight"),
+    Index(
+        "uq_review_task_open_pair",
+        "type",
+        "left_record",
+        "right_record",
+        unique=True,
+        sqlite_where=_NOT_CLOSED,
+        postgresql_where=_NOT_CLOSED,
+    ),
+)
+
+task_verdict = Table(
+    "task_verdict",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("task_id", _Id, ForeignKey("review_task.id"), nullable=False, index=True),
+    Column("at", _Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+inbox_message = Table(
+    "inbox_message",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("received_at", _Instant, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("facility", Text, nullable=False),
+    Column("control_id", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    # final: answered for good; temporary: a repeat is processed afresh; conflict: control id seen with other bytes
+    Column("state", String(10), nullable=False),
+    Column("ack", String(2), nullable=False),
+    Column("errors", Text, nullable=False),
+    Column("phase", String(20)),
+    Column("reason", Text),
+    Column("record_id", _Id),
+    Column("person_id", _Id),
+    Column("finished_at", _Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    UniqueConstraint("application", "facility", "control_id", "digest"),
+    Index("ix_inbox_message_state_ack", "state", "ack"),
+)
+
+quality_count = Table(
+    "quality_count",
+    metadata,
+    Column("day", String(10), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "source", "field", "problem"),
+)
+
+linkage_model = Table(
+    "linkage_model",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("first_used_at", _Instant, nullable=False),
+)
+
+load_run = Table(
+    "load_run",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("file_name", Text, nullable=False),
+    Column("file_digest", String(64), nullable=False),
+    Column("authority", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("rows_done", BigInteger, nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("started_at", _Instant, nullable=False),
+    Column("updated_at", _Instant, nullable=False),
+    Index("ix_load_run_file_digest", "file_digest"),
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("at", _Instant, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("record_id", _Id, index=True),
+    Column("person_id", _Id, index=True),
+    Column("task_id", _Id, index=True),
+    Column("message_id", _Id),
+    # The canonical JSON that is hashed; the columns beside it repeat parts of it for queries.
+    Column("body", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("locked_at", _Instant),
+    Column("failed_attempts", Integer, nullable=False),
+    Column("failed_at", _Instant),
+    # Raised when the password, role or lock changes: sessions carry it, and older ones end.
+    Column("session_version", Integer, nullable=False),
+    Column("created_at", _Instant, nullable=False),
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", String(32), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", _Instant, nullable=False),
+    Column("revoked_at", _Instant),
+)
+
+study = Table(
+    "study",
+    metadata,
+    Column("study_uid", String(64), primary_key=True),
+    Column("person_id", _Id, ForeignKey("person.id"), index=True),
+    Column("record_id", _Id, ForeignKey("source_record.id")),
+    Column("decision", String(10), nullable=False),
+    Column("first_seen_at", _Instant, nullable=False),
+    Column("updated_at", _Instant, nullable=False),
+)
+
+study_check = Table(
+    "study_check",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("study_uid", String(64), nullable=False, index=True),
+    Column("at", _Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("decision", String(10), nullable=False),
+    Column("person_id", _Id, ForeignKey("person.id"), index=True),
+    Column("header", Text, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("policy_version", Text, nullable=False),
+    Column("policy_hash", String(64), nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The HTTP door: pages for people, REST for machines, sign-in."""
