@@ -33,6 +33,8 @@ def committed() -> list[Path]:
 
 def is_issued_nhs_number(digits: str) -> bool:
     """Whether `digits` could be the NHS number of somebody: a valid check digit in a range that is issued."""
+    if len(set(digits)) == 1:
+        return False  # 4444444444 and its like pass the check digit, and are what forms are filled with
     remainder = sum(int(digit) * weight for digit, weight in zip(digits[:9], range(10, 1, -1), strict=True)) % 11
     return (11 - remainder) % 11 == int(digits[9]) and ("400" <= digits[:3] <= "499" or "600" <= digits[:3] <= "799")
 
