@@ -217,7 +217,9 @@ class _Reader:
             asks = []
             for domain in row.get("may_query", ()):
                 if str(domain).upper() not in codes:
-                    raise self._error(f"may_query names the unknown authority {domain!r}", "sources", index, "may_query")
+                    raise self._error(
+                        f"may_query names the unknown authority {domain!r}", "sources", index, "may_query"
+                    )
                 asks.append(codes[str(domain).upper()])
             if row.get("charset") is not None:
                 self._check_charset(row["charset"], index)

@@ -1,1 +1,1 @@
-"""The only room with SQL: tables, migrations, unit of work, one module per table family."""
+"""The only room with SQL: tables, migrations, the unit of work, one module for each family of tables."""

@@ -1,0 +1,142 @@
+"""The inbox: every message as it came, with its outcome."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from mpi.domain.audit import AuditEvent
+from mpi.store.records import TrailLike
+from mpi.store.tables import inbox_message as t
+
+FINAL, TEMPORARY, CONFLICT = "final", "temporary", "conflict"
+
+
+class StoredMessage(NamedTuple):
+    """A message with its outcome; `state` says whether a repeat is answered the same or processed afresh."""
+
+    id: int
+    received_at: str
+    application: str
+    facility: str
+    control_id: str
+    digest: str
+    event: str
+    peer: str
+    raw: bytes
+    state: str
+    ack: str
+    errors: str
+    phase: str | None
+    reason: str | None
+    record_id: int | None
+    person_id: int | None
+    finished_at: str
+    attempts: int
+
+
+class Arrival(NamedTuple):
+    """What is known of a message when it arrives."""
+
+    application: str
+    facility: str
+    control_id: str
+    digest: str
+    event: str
+    peer: str
+    raw: bytes
+
+
+class Result(NamedTuple):
+    """What became of it. `errors` is JSON; `phase` and `reason` say where and why it failed."""
+
+    state: str
+    ack: str
+    errors: str
+    phase: str | None = None
+    reason: str | None = None
+    record_id: int | None = None
+    person_id: int | None = None
+
+
+_of_sender = (
+    select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_id, t.c.person_id)
+    .where(
+        t.c.application == bindparam("application"),
+        t.c.facility == bindparam("facility"),
+        t.c.control_id == bindparam("control_id"),
+    )
+    .order_by(t.c.id)
+)
+_insert = insert(t).returning(t.c.id)
+_update = update(t).where(t.c.id == bindparam("of_message"))
+_again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
+_get = select(t).where(t.c.id == bindparam("message_id"))
+_failed = select(t).where(t.c.state != FINAL).order_by(t.c.id).limit(bindparam("most"))
+_counts = select(t.c.state, t.c.ack, func.count()).group_by(t.c.state, t.c.ack)
+_latest = select(func.max(t.c.received_at))
+
+
+class InboxTable:
+    """Messages inside one transaction."""
+
+    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+        self._connection = connection
+        self._trail = trail
+
+    def same_control_id(self, arrival: Arrival) -> list[Any]:
+        """The messages of the same sender with the same control id: id, digest, state, ack, errors, record, person."""
+        return list(
+            self._connection.execute(
+                _of_sender,
+                {"application": arrival.application, "facility": arrival.facility, "control_id": arrival.control_id},
+            )
+        )
+
+    def store(self, arrival: Arrival) -> int:
+        """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""
+        now = self._trail.now
+        return int(
+            self._connection.execute(
+                _insert,
+                {
+                    **arrival._asdict(),
+                    "received_at": now,
+                    "state": TEMPORARY,
+                    "ack": "AR",
+                    "errors": "[]",
+                    "phase": "received",
+                    "finished_at": now,
+                    "attempts": 1,
+                },
+            ).scalar_one()
+        )
+
+    def again(self, message_id: int) -> None:
+        """Count one more attempt at a message whose first one failed for a while."""
+        self._connection.execute(_again, {"of_message": message_id})
+
+    def finish(self, message_id: int, result: Result, *, event: AuditEvent) -> None:
+        """Write the outcome of a message down."""
+        self._connection.execute(
+            _update, {"of_message": message_id, "finished_at": self._trail.now, **result._asdict()}
+        )
+        self._trail.add(replace(event, message_id=message_id, record_id=result.record_id, person_id=result.person_id))
+
+    def get(self, message_id: int) -> StoredMessage | None:
+        """The message with this id; None when there is none."""
+        row = self._connection.execute(_get, {"message_id": message_id}).first()
+        return StoredMessage(*row) if row else None
+
+    def unfinished(self, most: int = 1000) -> list[StoredMessage]:
+        """Messages that failed for a while or clash with an earlier control id, oldest first."""
+        return [StoredMessage(*row) for row in self._connection.execute(_failed, {"most": most})]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many messages there are by state and acknowledgement code."""
+        return {(row[0], row[1]): row[2] for row in self._connection.execute(_counts)}
+
+    def latest(self) -> str | None:
+        """When the newest message came; None when there is none."""
+        found: str | None = self._connection.execute(_latest).scalar()
+        return found

@@ -1,0 +1,409 @@
+"""Source records with their versions, identifiers and blocking keys."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+
+from mpi.domain.audit import AuditEvent
+from mpi.domain.person import NHS, Demographics, ValueProblem
+from mpi.store.tables import blocking_key, identifier, link, record_version
+from mpi.store.tables import source_record as t
+
+ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
+
+
+class TrailLike(Protocol):
+    """Where audit events of the open transaction go."""
+
+    now: str
+
+    def add(self, event: AuditEvent) -> None:
+        """Note `event`."""
+
+
+class StoredRecord(NamedTuple):
+    """A source record as stored. `prepared` is the JSON of `mpi.matching.prepared.Prepared`."""
+
+    id: int
+    authority: str
+    local_id: str
+    status: str
+    merged_into: int | None
+    version: int
+    recorded: Demographics
+    prepared: str
+    problems: tuple[ValueProblem, ...]
+    restricted: bool
+    source: str
+    message_id: int | None
+    created_at: str
+    updated_at: str
+
+
+class Values(NamedTuple):
+    """What is written of a record: recorded values, their prepared form, keys and NHS number."""
+
+    recorded: Demographics
+    prepared: str
+    problems: tuple[ValueProblem, ...]
+    keys: tuple[str, ...]
+    nhs_number: str | None
+    nhs_verified: bool
+    restricted: bool
+    source: str
+    message_id: int | None
+
+
+class CandidateRow(NamedTuple):
+    """A record that shares a blocking key: its prepared values and the person it belongs to."""
+
+    record_id: int
+    prepared: str
+    person_id: int
+
+
+class Version(NamedTuple):
+    """What a record said from `valid_from` to `valid_to` (None: still)."""
+
+    version: int
+    status: str
+    recorded: Demographics
+    source: str
+    message_id: int | None
+    valid_from: str
+    valid_to: str | None
+
+
+_COLUMNS = (
+    t.c.id,
+    t.c.authority,
+    t.c.local_id,
+    t.c.status,
+    t.c.merged_into,
+    t.c.version,
+    t.c.recorded,
+    t.c.prepared,
+    t.c.problems,
+    t.c.restricted,
+    t.c.source,
+    t.c.message_id,
+    t.c.created_at,
+    t.c.updated_at,
+)
+_by_identity = select(*_COLUMNS).where(t.c.authority == bindparam("authority"), t.c.local_id == bindparam("local_id"))
+_by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
+_by_ids = select(*_COLUMNS).where(t.c.id.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
+_absorbed = select(*_COLUMNS).where(t.c.merged_into.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
+_insert = insert(t).returning(t.c.id)
+_update = update(t).where(t.c.id == bindparam("record_id"))
+_insert_version = insert(record_version)
+_versions = (
+    select(record_version)
+    .where(record_version.c.record_id == bindparam("record_id"))
+    .order_by(record_version.c.version)
+)
+_insert_key = insert(blocking_key)
+_delete_keys = delete(blocking_key).where(
+    blocking_key.c.record_id == bindparam("of_record"), blocking_key.c.key.in_(bindparam("of_keys", expanding=True))
+)
+_insert_identifier = insert(identifier)
+_current_identifier = select(identifier.c.id, identifier.c.value, identifier.c.verified).where(
+    identifier.c.record_id == bindparam("record_id"), identifier.c.authority == NHS, identifier.c.valid_to.is_(None)
+)
+_end_identifier = update(identifier).where(identifier.c.id == bindparam("identifier_id"))
+_records_with_number = (
+    select(identifier.c.record_id)
+    .where(
+        identifier.c.authority == bindparam("authority"),
+        identifier.c.value == bindparam("value"),
+        identifier.c.valid_to.is_(None),
+    )
+    .order_by(identifier.c.record_id)
+    .limit(200)
+)
+_numbers_of_persons = (
+    select(link.c.person_id, identifier.c.value, identifier.c.verified)
+    .select_from(link.join(identifier, identifier.c.record_id == link.c.record_id))
+    .where(
+        link.c.person_id.in_(bindparam("person_ids", expanding=True)),
+        link.c.valid_to.is_(None),
+        identifier.c.authority == NHS,
+        identifier.c.valid_to.is_(None),
+    )
+)
+_count = select(func.count()).select_from(t)
+
+# One statement asks for all keys, each bounded by `cap`, so that a key which has grown too common costs no more
+# than the cap. SQLite has no LATERAL: a correlated scalar subquery does the same.
+_BLOCK = {
+    "sqlite": text(
+        "SELECT k.value AS key, (SELECT json_group_array(record_id) FROM"
+        " (SELECT record_id FROM blocking_key WHERE key = k.value LIMIT :cap)) AS ids FROM json_each(:keys) AS k"
+    ),
+    "postgresql": text(
+        "SELECT k.key AS key, b.ids AS ids FROM json_array_elements_text(CAST(:keys AS json)) AS k(key)"
+        " CROSS JOIN LATERAL (SELECT json_agg(s.record_id) AS ids FROM"
+        " (SELECT record_id FROM blocking_key WHERE key = k.key LIMIT :cap) AS s) AS b"
+    ),
+}
+_CANDIDATES = {
+    "sqlite": text(
+        "SELECT r.id, r.prepared, l.person_id FROM json_each(:ids) AS k"
+        " CROSS JOIN source_record AS r ON r.id = k.value"
+        " JOIN link AS l ON l.record_id = r.id AND l.valid_to IS NULL"
+    ),
+    "postgresql": text(
+        "SELECT r.id, r.prepared, l.person_id FROM source_record AS r"
+        " JOIN link AS l ON l.record_id = r.id AND l.valid_to IS NULL WHERE r.id = ANY(CAST(:ids AS bigint[]))"
+    ),
+}
+
+
+def _stored(row: Any) -> StoredRecord:
+    problems = tuple(ValueProblem(*pair) for pair in json.loads(row.problems))
+    return StoredRecord(
+        row.id,
+        row.authority,
+        row.local_id,
+        row.status,
+        row.merged_into,
+        row.version,
+        Demographics(**json.loads(row.recorded)),
+        row.prepared,
+        problems,
+        row.restricted,
+        row.source,
+        row.message_id,
+        row.created_at,
+        row.updated_at,
+    )
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Records:
+    """Source records inside one transaction."""
+
+    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+        self._connection = connection
+        self._trail = trail
+        self._dialect = connection.dialect.name
+
+    def find(self, authority: str, local_id: str) -> StoredRecord | None:
+        """The record known by this number of this authority, whatever its status; None when there is none."""
+        row = self._connection.execute(_by_identity, {"authority": authority, "local_id": local_id}).first()
+        return _stored(row) if row else None
+
+    def with_local_id(self, local_id: str) -> list[StoredRecord]:
+        """The records of any authority with this local number (at most 100)."""
+        return [_stored(row) for row in self._connection.execute(_by_local_id, {"local_id": local_id})]
+
+    def get(self, ids: Iterable[int]) -> dict[int, StoredRecord]:
+        """The records with these internal ids; ids that do not exist are left out."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        return {row.id: _stored(row) for row in self._connection.execute(_by_ids, {"ids": wanted})}
+
+    def survivor(self, record: StoredRecord) -> StoredRecord:
+        """The record that stands for `record` now: itself, or the end of its chain of merges."""
+        while record.merged_into is not None:
+            record = self.get([record.merged_into])[record.merged_into]
+        return record
+
+    def absorbed(self, ids: Iterable[int]) -> list[StoredRecord]:
+        """The records merged into any of `ids`, directly or through others."""
+        found: list[StoredRecord] = []
+        level = list(ids)
+        while level:
+            rows = [_stored(row) for row in self._connection.execute(_absorbed, {"ids": level})]
+            found += rows
+            level = [row.id for row in rows]
+        return found
+
+    def create(self, authority: str, local_id: str, values: Values, *, event: AuditEvent) -> int:
+        """Store a new record with its keys and number; its internal id."""
+        now = self._trail.now
+        row = {
+            "authority": authority,
+            "local_id": local_id,
+            "status": ACTIVE,
+            "merged_into": None,
+            "version": 1,
+            "created_at": now,
+            **self._columns(values, now),
+        }
+        record_id = int(self._connection.execute(_insert, row).scalar_one())
+        self._write_keys(record_id, values.keys)
+        self._write_number(record_id, values)
+        self._trail.add(replace(event, record_id=record_id))
+        return record_id
+
+    def change(self, old: StoredRecord, values: Values, old_keys: Sequence[str], *, event: AuditEvent) -> None:
+        """Store what the record says now; what it said before stays as a version."""
+        now = self._trail.now
+        self._keep_version(old, now)
+        self._connection.execute(
+            _update, {"record_id": old.id, "version": old.version + 1, **self._columns(values, now)}
+        )
+        gone = set(old_keys) - set(values.keys)
+        if gone:
+            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
+        self._write_keys(old.id, [key for key in values.keys if key not in set(old_keys)])
+        self._change_number(old.id, values)
+        self._trail.add(replace(event, record_id=old.id))
+
+    def set_status(
+        self, old: StoredRecord, status: str, merged_into: int | None, keys: Sequence[str], *, event: AuditEvent
+    ) -> None:
+        """Set a record's status; what is not active has no blocking keys (`keys` are those of its prepared values)."""
+        now = self._trail.now
+        self._keep_version(old, now)
+        self._connection.execute(
+            _update,
+            {
+                "record_id": old.id,
+                "version": old.version + 1,
+                "status": status,
+                "merged_into": merged_into,
+                "updated_at": now,
+            },
+        )
+        if status == ACTIVE and old.status != ACTIVE:
+            self._write_keys(old.id, keys)
+        elif status != ACTIVE and old.status == ACTIVE and keys:
+            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
+        self._trail.add(replace(event, record_id=old.id))
+
+    def _columns(self, values: Values, now: str) -> dict[str, Any]:
+        return {
+            "recorded": _dump(values.recorded.as_dict()),
+            "prepared": values.prepared,
+            "problems": _dump([[p.field, p.problem] for p in values.problems]),
+            "restricted": values.restricted,
+            "source": values.source,
+            "message_id": values.message_id,
+            "updated_at": now,
+        }
+
+    def _keep_version(self, old: StoredRecord, now: str) -> None:
+        self._connection.execute(
+            _insert_version,
+            {
+                "record_id": old.id,
+                "version": old.version,
+                "status": old.status,
+                "merged_into": old.merged_into,
+                "recorded": _dump(old.recorded.as_dict()),
+                "source": old.source,
+                "message_id": old.message_id,
+                "valid_from": old.updated_at,
+                "valid_to": now,
+            },
+        )
+
+    def _write_keys(self, record_id: int, keys: Sequence[str]) -> None:
+        if keys:
+            self._connection.execute(_insert_key, [{"key": key, "record_id": record_id} for key in keys])
+
+    def _write_number(self, record_id: int, values: Values) -> None:
+        if values.nhs_number:
+            self._connection.execute(
+                _insert_identifier,
+                {
+                    "record_id": record_id,
+                    "authority": NHS,
+                    "value": values.nhs_number,
+                    "verified": values.nhs_verified,
+                    "valid_from": self._trail.now,
+                    "valid_to": None,
+                },
+            )
+
+    def _change_number(self, record_id: int, values: Values) -> None:
+        for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
+            if (row.value, row.verified) == (values.nhs_number, values.nhs_verified):
+                return
+            self._connection.execute(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
+        self._write_number(record_id, values)
+
+    def versions(self, record: StoredRecord) -> list[Version]:
+        """Everything the record has said, oldest first; the last one is what it says now."""
+        past = [
+            Version(
+                row.version,
+                row.status,
+                Demographics(**json.loads(row.recorded)),
+                row.source,
+                row.message_id,
+                row.valid_from,
+                row.valid_to,
+            )
+            for row in self._connection.execute(_versions, {"record_id": record.id})
+        ]
+        return [
+            *past,
+            Version(
+                record.version,
+                record.status,
+                record.recorded,
+                record.source,
+                record.message_id,
+                record.updated_at,
+                None,
+            ),
+        ]
+
+    def block(self, keys: Sequence[str], cap: int) -> tuple[list[int], int]:
+        """The ids of the records that share one of `keys`, and how many keys were skipped as too common.
+
+        A key that more than `cap` records carry says little and would cost much: none of its records count.
+        """
+        if not keys:
+            return [], 0
+        found: dict[int, None] = {}
+        skipped = 0
+        for row in self._connection.execute(_BLOCK[self._dialect], {"keys": _dump(list(keys)), "cap": cap + 1}):
+            ids = json.loads(row.ids) if isinstance(row.ids, str) else row.ids or []
+            if len(ids) > cap:
+                skipped += 1
+            else:
+                found.update(dict.fromkeys(ids))
+        return sorted(found), skipped
+
+    def candidates(self, ids: Sequence[int]) -> list[CandidateRow]:
+        """Prepared values and present person of each of these records that is linked to one, in order of id."""
+        if not ids:
+            return []
+        wanted: object = _dump(list(ids)) if self._dialect == "sqlite" else list(ids)
+        rows = self._connection.execute(_CANDIDATES[self._dialect], {"ids": wanted})
+        return sorted(CandidateRow(row.id, row.prepared, row.person_id) for row in rows)
+
+    def numbers_of_persons(self, person_ids: Iterable[int]) -> dict[int, list[tuple[str, bool]]]:
+        """The NHS numbers that the records of each person carry now, each with whether it is verified."""
+        wanted = list(person_ids)
+        found: dict[int, list[tuple[str, bool]]] = {person_id: [] for person_id in wanted}
+        if wanted:
+            for row in self._connection.execute(_numbers_of_persons, {"person_ids": wanted}):
+                found[row.person_id].append((row.value, row.verified))
+        return found
+
+    def with_number(self, authority: str, value: str) -> list[int]:
+        """Ids of the records that carry this identifier now (at most 200)."""
+        values = {"authority": authority, "value": value}
+        return list(self._connection.execute(_records_with_number, values).scalars())
+
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._connection.execute(_count).scalar_one())
+
+
+def numbers_as_mapping(numbers: Mapping[int, list[tuple[str, bool]]], person_id: int) -> tuple[frozenset[str], ...]:
+    """(verified, valid) NHS numbers of one person out of `Records.numbers_of_persons`."""
+    own = numbers.get(person_id, [])
+    return frozenset(v for v, sure in own if sure), frozenset(v for v, _ in own)

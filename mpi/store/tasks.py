@@ -1,0 +1,221 @@
+"""Review tasks and the verdicts given on them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from mpi.domain.audit import AuditEvent
+from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.store.records import TrailLike
+from mpi.store.tables import review_task as t
+from mpi.store.tables import task_verdict
+
+
+class NewTask(NamedTuple):
+    """What a human is to be asked. A merge may name records that are not in the index: then they are None."""
+
+    type: TaskType
+    left_record: int | None
+    right_record: int | None
+    reason: str
+    weight: float | None = None
+    pattern: str | None = None
+    rule: str | None = None
+    model_hash: str | None = None
+    evidence: Mapping[str, Any] = {}
+    message_id: int | None = None
+
+
+class StoredTask(NamedTuple):
+    """A review task as stored."""
+
+    id: int
+    type: TaskType
+    state: TaskState
+    left_record: int | None
+    right_record: int | None
+    weight: float | None
+    pattern: str | None
+    rule: str | None
+    model_hash: str | None
+    reason: str
+    evidence: dict[str, Any]
+    message_id: int | None
+    created_at: str
+    updated_at: str
+    closed_at: str | None
+    closed_how: str | None
+
+
+class StoredVerdict(NamedTuple):
+    """What a reviewer answered, when and why."""
+
+    at: str
+    by: str
+    role: str
+    verdict: Verdict
+    reason: str
+
+
+_insert = insert(t).returning(t.c.id)
+_get = select(t).where(t.c.id == bindparam("task_id"))
+_open_pair = select(t.c.id).where(
+    t.c.type == bindparam("type"),
+    t.c.state != TaskState.CLOSED.value,
+    or_(
+        (t.c.left_record == bindparam("one")) & (t.c.right_record == bindparam("other")),
+        (t.c.left_record == bindparam("other")) & (t.c.right_record == bindparam("one")),
+    ),
+)
+_open_of_records = (
+    select(t)
+    .where(
+        t.c.state != TaskState.CLOSED.value,
+        or_(
+            t.c.left_record.in_(bindparam("ids", expanding=True)),
+            t.c.right_record.in_(bindparam("ids", expanding=True)),
+        ),
+    )
+    .order_by(t.c.id)
+)
+_update = update(t).where(t.c.id == bindparam("task_id"))
+_page = (
+    select(t)
+    .where(
+        t.c.state == bindparam("state"),
+        or_(bindparam("type", type_=t.c.type.type).is_(None), t.c.type == bindparam("type", type_=t.c.type.type)),
+    )
+    .order_by(t.c.weight.desc(), t.c.id)
+    .limit(bindparam("most"))
+    .offset(bindparam("skip"))
+)
+_counts = select(t.c.state, t.c.type, func.count()).group_by(t.c.state, t.c.type)
+_insert_verdict = insert(task_verdict)
+_verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
+_next = (
+    select(t.c.id)
+    .where(t.c.state == TaskState.OPEN.value, t.c.id != bindparam("after"))
+    .order_by(t.c.weight.desc(), t.c.id)
+    .limit(1)
+)
+
+
+def _task(row: Any) -> StoredTask:
+    return StoredTask(
+        row.id,
+        TaskType(row.type),
+        TaskState(row.state),
+        row.left_record,
+        row.right_record,
+        row.weight,
+        row.pattern,
+        row.rule,
+        row.model_hash,
+        row.reason,
+        json.loads(row.evidence),
+        row.message_id,
+        row.created_at,
+        row.updated_at,
+        row.closed_at,
+        row.closed_how,
+    )
+
+
+class Tasks:
+    """Review tasks inside one transaction."""
+
+    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+        self._connection = connection
+        self._trail = trail
+
+    def open(self, task: NewTask, *, event: AuditEvent) -> int | None:
+        """The id of a new task; None when the same question about the same two records is open already."""
+        if task.left_record is not None and task.right_record is not None:
+            asked = {"type": task.type.value, "one": task.left_record, "other": task.right_record}
+            if self._connection.execute(_open_pair, asked).first():
+                return None
+        now = self._trail.now
+        row = {
+            **task._asdict(),
+            "type": task.type.value,
+            "state": TaskState.OPEN.value,
+            "created_at": now,
+            "updated_at": now,
+            "evidence": json.dumps(task.evidence, ensure_ascii=False),
+        }
+        task_id = int(self._connection.execute(_insert, row).scalar_one())
+        self._trail.add(replace(event, task_id=task_id, record_id=task.left_record))
+        return task_id
+
+    def get(self, task_id: int) -> StoredTask | None:
+        """The task with this id; None when there is none."""
+        row = self._connection.execute(_get, {"task_id": task_id}).first()
+        return _task(row) if row else None
+
+    def open_of(self, record_ids: list[int]) -> list[StoredTask]:
+        """The tasks not yet closed that ask about any of these records."""
+        if not record_ids:
+            return []
+        return [_task(row) for row in self._connection.execute(_open_of_records, {"ids": record_ids})]
+
+    def page(self, state: TaskState, type_: TaskType | None, *, most: int, skip: int) -> list[StoredTask]:
+        """One page of the queue, heaviest first."""
+        values = {"state": state.value, "type": type_.value if type_ else None, "most": most, "skip": skip}
+        return [_task(row) for row in self._connection.execute(_page, values)]
+
+    def next_open(self, after: int = 0) -> int | None:
+        """The id of the heaviest open task that is not `after`; None when the queue is empty."""
+        found = self._connection.execute(_next, {"after": after}).scalar()
+        return int(found) if found is not None else None
+
+    def counts(self) -> dict[tuple[TaskState, TaskType], int]:
+        """How many tasks there are by state and type."""
+        return {(TaskState(s), TaskType(ty)): n for s, ty, n in self._connection.execute(_counts)}
+
+    def add_verdict(
+        self, task: StoredTask, state: TaskState, verdict: Verdict, reason: str, *, event: AuditEvent
+    ) -> None:
+        """Write a reviewer's verdict down and move the task to `state`."""
+        now = self._trail.now
+        self._connection.execute(
+            _insert_verdict,
+            {
+                "task_id": task.id,
+                "at": now,
+                "by": event.actor.name,
+                "role": event.actor.role,
+                "verdict": verdict.value,
+                "reason": reason,
+            },
+        )
+        self._move(task.id, state, "verdict")
+        self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def settle(self, task: StoredTask, *, event: AuditEvent) -> None:
+        """Close a task whose question another decision has answered."""
+        self._move(task.id, TaskState.CLOSED, "settled")
+        self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def _move(self, task_id: int, state: TaskState, how: str) -> None:
+        now = self._trail.now
+        closed = state is TaskState.CLOSED
+        self._connection.execute(
+            _update,
+            {
+                "task_id": task_id,
+                "state": state.value,
+                "updated_at": now,
+                "closed_at": now if closed else None,
+                "closed_how": how if closed else None,
+            },
+        )
+
+    def verdicts(self, task_id: int) -> list[StoredVerdict]:
+        """All verdicts on a task, oldest first."""
+        return [
+            StoredVerdict(row.at, row.by, row.role, Verdict(row.verdict), row.reason)
+            for row in self._connection.execute(_verdicts, {"task_id": task_id})
+        ]

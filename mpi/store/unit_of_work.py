@@ -1,0 +1,94 @@
+"""One transaction with its audit rows: the only way to the tables.
+
+    with store.writing() as unit:
+        unit.records.create(..., event=AuditEvent(...))
+
+Everything is committed together at the end of the block, the audit rows last, or nothing is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from mpi.domain.audit import AuditEvent
+from mpi.store import audit, clock
+from mpi.store.database import Database
+from mpi.store.inbox import InboxTable
+from mpi.store.persons import Persons
+from mpi.store.records import Records
+from mpi.store.registry import Registry
+from mpi.store.tasks import Tasks
+
+
+class Trail:
+    """The audit events of the open transaction, written when it ends."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, AuditEvent]] = []
+        self.now = clock.now()
+
+    def add(self, event: AuditEvent) -> None:
+        """Note `event` at the unit's instant."""
+        self.events.append((self.now, event))
+
+
+class UnitOfWork:
+    """The tables inside one open transaction. `now` is the instant of everything it writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.trail = Trail()
+        self.records = Records(connection, self.trail)
+        self.persons = Persons(connection, self.trail)
+        self.tasks = Tasks(connection, self.trail)
+        self.inbox = InboxTable(connection, self.trail)
+        self.registry = Registry(connection, self.trail)
+
+    @property
+    def now(self) -> str:
+        """The instant of this unit, as stored."""
+        return self.trail.now
+
+    def audit(self, event: AuditEvent) -> None:
+        """Note an event that goes with no change of a table, such as a look at a person."""
+        self.trail.add(event)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the unit that can fail alone: on an error its changes and its audit events are gone."""
+        kept = len(self.trail.events)
+        before = self.trail.now
+        self.trail.now = clock.now()
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.trail.events[kept:]
+            self.trail.now = before
+            raise
+
+
+class Store:
+    """The index's database. Services take units of work from it; doors never see it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @contextmanager
+    def writing(self, *, identities: bool = True) -> Iterator[UnitOfWork]:
+        """A unit that may change things; `identities` as in `Database.begin`."""
+        with self.database.begin(identities=identities) as connection:
+            unit = UnitOfWork(connection)
+            yield unit
+            audit.append(connection, unit.trail.events)
+
+    @contextmanager
+    def reading(self) -> Iterator[UnitOfWork]:
+        """A unit that only reads. Its audit events, if any, are committed after the reading and before the exit."""
+        with self.database.read() as connection:
+            unit = UnitOfWork(connection)
+            yield unit
+        if unit.trail.events:
+            with self.database.begin(identities=False) as connection:
+                audit.append(connection, unit.trail.events)
