@@ -4,6 +4,8 @@ import psycopg
 import pytest
 import sqlalchemy
 
+from mpi.store.database import Database
+from mpi.store.schema import is_current
 from tests.fixtures.postgres import PostgresServer
 
 
@@ -24,6 +26,14 @@ def test_the_second_test_sees_nothing_of_the_first(database_url: str) -> None:
         assert sqlalchemy.inspect(engine).get_table_names() == []
     finally:
         engine.dispose()
+
+
+def test_a_migrated_database_has_the_schema_of_this_version(migrated_url: str) -> None:
+    database = Database(migrated_url)
+    try:
+        assert is_current(database)
+    finally:
+        database.close()
 
 
 @pytest.mark.postgresql
