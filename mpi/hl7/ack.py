@@ -1,0 +1,157 @@
+"""Acknowledgements in original mode (HL7 v2.5 section 2.9.2): MSH, MSA and what is wrong.
+
+Written with the delimiters, version and character set of the message, so that what is echoed comes back byte for
+byte. From v2.5 ERR has location, code and severity of each error; before, ERR-1 and MSA-6 name errors, and a
+warning on an accepted message stands in MSA-3 only, since ERR-1 has no severity and would read as a failure.
+"""
+
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from mpi.domain.messages import AckCode, MessageError, Outcome
+from mpi.hl7.adt import VERSIONS, Received
+from mpi.hl7.reader import Delimiters, Segment
+
+CODES = {
+    0: "Message accepted",
+    100: "Segment sequence error",
+    101: "Required field missing",
+    102: "Data type error",
+    103: "Table value not found",
+    200: "Unsupported message type",
+    201: "Unsupported event code",
+    202: "Unsupported processing id",
+    203: "Unsupported version id",
+    204: "Unknown key identifier",
+    205: "Duplicate key identifier",
+    206: "Application record locked",
+    207: "Application internal error",
+}
+"""HL7 table 0357."""
+
+_OWN_NAME = "MPI"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RUN = secrets.token_hex(4).upper()
+_numbers = itertools.count(1)
+
+
+def acknowledge(received: Received, outcome: Outcome) -> bytes:
+    """The acknowledgement of `received` with this outcome, ready to be framed."""
+    header = received.header
+    marks = _marks(header)
+    version = header.filled(12) if header else ""
+    if version not in VERSIONS:
+        version = VERSIONS[-1]
+    errors = _placed(outcome, received)
+    msa = [outcome.ack.value, _echo(header, 10)]
+    if version.startswith("2.5"):
+        rest = [_err(error, marks) for error in errors]
+    else:
+        accepted = outcome.ack == AckCode.ACCEPTED
+        if errors:
+            msa.append(_clean(_sentence(errors), marks))
+        if errors and not accepted:
+            msa += ["", "", marks.component.join(_coded(errors[0], marks))]
+        rest = [] if accepted or not errors else [_old_err(errors, marks)]
+    segments = [_msh(header, marks, version), marks.field.join(["MSA", *msa]).rstrip(marks.field), *rest]
+    text = "".join(segment + "\r" for segment in segments)
+    return text.encode(received.codec, errors="replace")
+
+
+def _marks(header: Segment | None) -> Delimiters:
+    """The sender's delimiters; the usual ones when there was no header."""
+    if header is None:
+        return Delimiters()
+    written = header.text(2)[:4]
+    usual = Delimiters()
+    return Delimiters(header.text(1), *(written + usual.msh_2[len(written) :])) if written else usual
+
+
+def _msh(header: Segment | None, marks: Delimiters, version: str) -> str:
+    receiver = [_echo(header, 5) or _OWN_NAME, _echo(header, 6), _echo(header, 3), _echo(header, 4)]
+    now = datetime.now().astimezone().strftime("%Y%m%d%H%M%S%z")
+    kind = ["ACK"]
+    if event := (header.filled(9, 2) if header else ""):
+        kind.append(_clean(event, marks))
+        if version.startswith("2.5"):
+            kind.append("ACK")
+    fields = [
+        "MSH",
+        marks.msh_2,
+        *receiver,
+        now,
+        "",
+        marks.component.join(kind),
+        f"{_RUN}{int(time.time()) % 100000:05d}{next(_numbers) % 10000000:07d}",
+        _echo(header, 11) or "P",
+        version,
+        *[""] * 5,
+        _echo(header, 18),
+    ]
+    return marks.field.join(fields).rstrip(marks.field)
+
+
+def _echo(header: Segment | None, field: int) -> str:
+    """A field of the message's header as it was written."""
+    return _CONTROL.sub(" ", header.text(field).strip()) if header else ""
+
+
+def _placed(outcome: Outcome, received: Received) -> list[MessageError]:
+    """The errors of the outcome with their places, then the door's own remarks when the message was taken."""
+    errors = [
+        replace(error, location=received.places.get(error.field)) if error.field and not error.location else error
+        for error in outcome.errors
+    ]
+    return errors + (list(received.notes) if outcome.ack == AckCode.ACCEPTED else [])
+
+
+def _err(error: MessageError, marks: Delimiters) -> str:
+    """ERR of v2.5 (2.15.5): location, code, severity, and the text for people in ERR-8."""
+    location = (error.location or "").replace("^", marks.component)
+    code = marks.component.join(_coded(error, marks))
+    return marks.field.join(["ERR", "", location, code, error.severity, "", "", "", _clean(error.text, marks)])
+
+
+def _old_err(errors: Sequence[MessageError], marks: Delimiters) -> str:
+    """ERR of v2.3 to v2.4: ERR-1 repeats segment, sequence, field and code (component 4, of subcomponents)."""
+    written = []
+    for error in errors:
+        place = ((error.location or "").split("^") + [""] * 3)[:3]
+        code = marks.subcomponent.join(_coded(error, marks))
+        written.append(marks.component.join([*place, code]))
+    return marks.field.join(["ERR", marks.repetition.join(written)])
+
+
+def _coded(error: MessageError, marks: Delimiters) -> tuple[str, str, str]:
+    return str(int(error.code)), _clean(CODES.get(error.code, CODES[207]), marks), "HL70357"
+
+
+def _sentence(errors: Sequence[MessageError]) -> str:
+    """All errors in one line of at most 80 characters, the length of MSA-3."""
+    parts = [f"{_short(error.location)}: {error.text}" if error.location else error.text for error in errors]
+    text = "; ".join(parts)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _short(location: str | None) -> str:
+    """`PID^1^7` as people write it: PID-7."""
+    name, *rest = (location or "").split("^")
+    return f"{name}-{rest[1]}" if len(rest) > 1 else name
+
+
+def _clean(text: str, marks: Delimiters) -> str:
+    """`text` with the delimiters of the message escaped."""
+    escapes: Mapping[str, str] = {
+        marks.escape: "E",
+        marks.field: "F",
+        marks.component: "S",
+        marks.subcomponent: "T",
+        marks.repetition: "R",
+    }
+    escaped = (f"{marks.escape}{escapes[c]}{marks.escape}" if c in escapes else c for c in text)
+    return _CONTROL.sub(" ", "".join(escaped))

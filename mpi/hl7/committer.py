@@ -1,0 +1,113 @@
+"""Messages of many connections, committed together: one flush of the disk for all that wait.
+
+Connections hand a message over and wait; one thread takes whatever has gathered, has it processed in one
+transaction, and only then are the waiting connections told. While it commits, the next messages are read.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mpi.domain.messages import AckCode, ErrorCode, Inbound, MessageError, Outcome
+
+log = logging.getLogger(__name__)
+
+Process = Callable[[Sequence[Inbound]], list[Outcome]]
+"""Processes a batch in one transaction: one outcome for each message, in the order given, after the commit."""
+
+MAX_BATCH = 64
+LINGER_SECONDS = 0.002
+
+FAILED = Outcome(
+    AckCode.REJECTED,
+    (MessageError(ErrorCode.INTERNAL, "the message could not be stored now; send it again"),),
+)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    inbound: Inbound
+    answered: asyncio.Future[Outcome]
+
+
+class Committer:
+    """Runs `process` on one thread. Start it in the loop that submits, and stop it when nobody submits any more."""
+
+    def __init__(self, process: Process, *, max_batch: int = MAX_BATCH, max_waiting: int = 1024) -> None:
+        self._process = process
+        self._max_batch = max_batch
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(max_waiting)
+        self._thread = threading.Thread(target=self._work, name="committer", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.batches = 0
+        """How many batches were processed; `messages` over it is what commits were shared by."""
+        self.messages = 0
+        self.expected = 1
+        """How many senders are active: a batch that is smaller may wait a moment for the others."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def submit(self, inbound: Inbound) -> Outcome:
+        """What became of `inbound`, once that is durable. Waits while too many others wait."""
+        async with self._room:
+            waiting = _Waiting(inbound, asyncio.get_running_loop().create_future())
+            self._queue.put(waiting)
+            return await waiting.answered
+
+    async def stop(self) -> None:
+        """Finish what was submitted, then end the thread."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            outcomes = self._outcomes([waiting.inbound for waiting in batch])
+            self.batches += 1
+            self.messages += len(batch)
+            assert self._loop is not None  # noqa: S101 - start() set it before this thread ran
+            self._loop.call_soon_threadsafe(_answer, batch, outcomes)
+
+    def _next_batch(self) -> list[_Waiting] | None:
+        """At least one message, and those that come at once or within a moment; None when all is done."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        until = time.monotonic() + LINGER_SECONDS
+        while len(batch) < self._max_batch:
+            patience = until - time.monotonic() if len(batch) < self.expected else 0
+            try:
+                waiting = self._queue.get(timeout=patience) if patience > 0 else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                self._queue.put(None)  # the end: come back to it when this batch is done
+                break
+            batch.append(waiting)
+        return batch
+
+    def _outcomes(self, batch: list[Inbound]) -> list[Outcome]:
+        """The outcomes, or a temporary failure for all when the service raised: senders send again."""
+        try:
+            outcomes = self._process(batch)
+        except Exception:
+            log.exception("batch failed", extra={"facts": {"messages": len(batch)}})
+            return [FAILED] * len(batch)
+        if len(outcomes) != len(batch):
+            log.error("batch answered in part", extra={"facts": {"messages": len(batch), "outcomes": len(outcomes)}})
+            return [FAILED] * len(batch)
+        return outcomes
+
+
+def _answer(batch: list[_Waiting], outcomes: list[Outcome]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if not waiting.answered.done():  # a connection that was cut no longer waits
+            waiting.answered.set_result(outcome)
