@@ -1,0 +1,83 @@
+"""Writes the parts of the documentation that the code knows best; `make docs`. A test fails when they are stale.
+
+Commands come from the command line itself, permissions from the role table, the states of a review task from its
+transition table.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from mpi.cli.main import main as program
+from mpi.domain.review import TRANSITIONS, TaskState
+from mpi.domain.roles import PERMISSIONS, Permission, Role
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by `make docs` out of the code: change it there. -->\n"
+
+
+def command_line() -> str:
+    """Every command with its help, in the order of `mpi --help`."""
+    lines = ["# Command line", "", NOTE]
+    lines += ["`mpi` is the program; what its exit codes mean: [exit codes](exit-codes.md).", ""]
+    for name, command in commands(program, "mpi"):
+        context = click.Context(command, info_name=name, max_content_width=110, terminal_width=110)
+        lines += [f"## `{name}`", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """`command` and everything below it, each with its whole name."""
+    if command.hidden:
+        return
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=name)
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None:
+                yield from commands(found, f"{name} {child}")
+
+
+def roles() -> str:
+    """The table of role x permission."""
+    lines = ["# Roles and permissions", "", NOTE]
+    lines += ["| permission | " + " | ".join(role.value for role in Role) + " |"]
+    lines += ["| --- |" + " --- |" * len(Role)]
+    for permission in Permission:
+        row = ("yes" if permission in PERMISSIONS[role] else "" for role in Role)
+        lines.append(f"| {permission.value} | " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def review_states() -> str:
+    """The states of a review task as a diagram."""
+    lines = ["# States of a review task", "", NOTE, "```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {TaskState.OPEN.value}"]
+    lines += [f"    {now.value} --> {then.value}: {verdict.value}" for (now, verdict), then in TRANSITIONS.items()]
+    lines += [f"    {TaskState.CLOSED.value} --> [*]", "```", ""]
+    return "\n".join(lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "command-line.md": command_line,
+    "roles.md": roles,
+    "review-states.md": review_states,
+}
+
+
+def main() -> int:
+    """Write the pages that have changed, and say which."""
+    for name, page in PAGES.items():
+        file = REFERENCE / name
+        text = page()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {file}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
