@@ -1,1 +1,1 @@
-"""Fellegi-Sunter as pure functions: prepare, block, compare, weigh, decide."""
+"""Fellegi-Sunter matching as pure functions: prepare, block, compare, weigh, decide."""

@@ -1,0 +1,34 @@
+"""Text of any script's Latin letters folded to ASCII capitals, so that every engine compares the same bytes."""
+
+import unicodedata
+from functools import lru_cache
+
+LONGEST = 100
+"""Characters of a value that take part in matching; edit distances grow with the square of the length."""
+
+_SPECIAL = str.maketrans(
+    {
+        "ß": "SS", "ẞ": "SS", "æ": "AE", "Æ": "AE", "œ": "OE", "Œ": "OE", "ø": "O", "Ø": "O", "ł": "L", "Ł": "L",
+        "đ": "D", "Đ": "D", "ð": "D", "Ð": "D", "þ": "TH", "Þ": "TH", "ħ": "H", "Ħ": "H", "ŧ": "T", "Ŧ": "T",
+        "ı": "I", "ĸ": "K", "ŋ": "N", "Ŋ": "N", "ə": "E", "Ə": "E", "’": "'", "‘": "'", "ʼ": "'", "`": "'",
+        "´": "'", "′": "'", "ʹ": "'", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-",
+    }
+)  # fmt: skip
+
+
+@lru_cache(maxsize=65536)
+def fold(text: str) -> str:
+    """`text` in ASCII capitals: accents gone, ligatures opened, whatever has no ASCII form left out.
+
+    Control characters and runs of white space become one space. At most `LONGEST` characters come back.
+    """
+    if not text.isascii():
+        opened = text[: 4 * LONGEST].translate(_SPECIAL)
+        text = unicodedata.normalize("NFKD", opened).encode("ascii", "ignore").decode("ascii")
+    text = "".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST].upper())
+    return " ".join(text.split())[:LONGEST].rstrip()
+
+
+def letters_and_digits(text: str) -> str:
+    """`text` folded, with everything but ASCII capitals and digits left out."""
+    return "".join(c for c in fold(text) if c.isalnum())

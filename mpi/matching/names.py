@@ -1,0 +1,109 @@
+"""Personal names made comparable: markers, titles and placeholders out, letters folded."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mpi.matching.fold import fold
+
+TITLES = frozenset(
+    "MR MRS MISS MS MX DR PROF PROFESSOR REV REVD REVEREND SIR DAME LADY LORD MASTER MSTR CAPT CAPTAIN MAJOR COL SGT "
+    "CPL LT HON FR".split()
+)
+SUFFIXES = frozenset("JR JNR JUNIOR SR SNR SENIOR ESQ MBE OBE CBE PHD MD II III IV".split())
+
+PLACEHOLDERS = frozenset(
+    {
+        "UNKNOWN", "UNK", "UNKNOWN UNKNOWN", "NOT KNOWN", "NOTKNOWN", "NK", "N K", "N A", "NONE", "NULL", "NIL",
+        "BLANK",
+        "ANON", "ANONYMOUS", "ANONYMISED", "UNNAMED", "NO NAME", "NONAME", "NOT GIVEN", "NOT STATED", "NOT NAMED",
+        "NAME UNKNOWN", "NAME NOT KNOWN", "MALE", "FEMALE", "UNKNOWN MALE", "UNKNOWN FEMALE", "MAN", "WOMAN",
+        "PATIENT", "TRAUMA", "UNIDENTIFIED", "MISSING", "TBC", "TBA", "NO SURNAME", "NO FORENAME", "NFN", "NMN", "NLN",
+        "UNSPECIFIED", "NOT SPECIFIED", "NOT RECORDED", "NOT AVAILABLE", "DO NOT USE", "DECEASED", "BOY", "GIRL",
+    }
+)  # fmt: skip
+_TEST = re.compile(r"^(?:[XZ]*TEST(?:ING|PATIENT|ER)?|DUMMY|DEMO|TRAINING)(?:\b.*)?$|.*\bTEST\b.*")
+_REPEATED = re.compile(r"^([A-Z])\1+$")
+_ALIAS = re.compile(r"\b(?:ALSO KNOWN AS|KNOWN AS|A\.?K\.?A\.?|PREFERS|PREFERRED NAME|CALLED)(?:\b|\s).*$")
+_BRACKET = re.compile(r"[(\[{][^)\]}]*[)\]}]?")
+_NEE = re.compile(r"\b(?:NEE|FORMERLY|PREVIOUSLY)\b\s*(.*)$")
+_BABY = re.compile(
+    r"\b(?:(?:NEW ?BORN|BABY|BABE|INFANT)(?: (?:BOY|GIRL|MALE|FEMALE|OF|INFANT))*|(?:BOY|GIRL) OF|B O|BB)\b"
+)
+_TWIN = re.compile(r"\b(?:TWIN|TRIPLET|TRIP)S? ?(ONE|TWO|THREE|1|2|3|I{1,3}|A|B|C)?\b")
+_ORDER = {"ONE": "1", "TWO": "2", "THREE": "3", "I": "1", "II": "2", "III": "3", "A": "1", "B": "2", "C": "3"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadName:
+    """One recorded name read. `name` None: nothing comparable stands in it; `problem` says why."""
+
+    name: str | None = None
+    newborn: bool = False
+    placeholder: bool = False
+    test: bool = False
+    order: str | None = None
+    """The number behind "twin" or "triplet"."""
+    previous: str | None = None
+    """What stood behind "nee"."""
+    problem: str | None = None
+
+
+def _letters(text: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in text.replace("'", "")).split())
+
+
+def _is_placeholder(words: str) -> bool:
+    return words in PLACEHOLDERS or (len(words) > 1 and _REPEATED.match(words) is not None)
+
+
+def _strip_titles(words: list[str]) -> list[str]:
+    while len(words) > 1 and words[0] in TITLES:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in SUFFIXES:
+        words = words[:-1]
+    return words
+
+
+@lru_cache(maxsize=65536)
+def read_name(text: str, *, given: bool) -> ReadName:
+    """Read a family name (`given=False`) or a given name.
+
+    What follows "baby of" in a given name is the mother's name and is dropped; in a family name the rest is the
+    family's. A title or suffix is dropped where something else remains.
+    """
+    folded = fold(text)
+    outside = _ALIAS.sub("", _BRACKET.sub(" ", folded)).strip() or _BRACKET.sub(" ", folded).strip() or folded
+    nee = _NEE.search(outside)
+    previous = _plain(nee.group(1)) if nee else None
+    if nee and nee.start() > 0:
+        outside = outside[: nee.start()]
+    words = _letters(outside)
+    baby, twin = _BABY.search(words), _TWIN.search(words)
+    order = _ORDER.get(twin.group(1), twin.group(1)) if twin and twin.group(1) else None
+    rest = _TWIN.sub(" ", words) if twin else words
+    if baby:
+        rest = "" if given else _BABY.sub(" ", rest)
+    name = _plain(rest)
+    newborn = baby is not None or (twin is not None and name is None and given)
+    if name is None:
+        problem = None if newborn or order else "unreadable"
+        return ReadName(newborn=newborn, order=order, previous=previous, problem=problem)
+    if _TEST.match(name):
+        return ReadName(placeholder=True, test=True, problem="placeholder")
+    if _is_placeholder(name):
+        return ReadName(placeholder=True, newborn=newborn, order=order, problem="placeholder")
+    return ReadName(name, newborn=newborn, order=order, previous=previous)
+
+
+def _plain(text: str) -> str | None:
+    words = _letters(text).split()
+    kept = [letters for word in _strip_titles(words) if (letters := "".join(c for c in word if c.isalpha()))]
+    return " ".join(kept) or None
+
+
+@lru_cache(maxsize=65536)
+def read_middle(text: str) -> str | None:
+    """Middle names folded; None where only placeholders stand."""
+    name = _plain(fold(text))
+    return None if name is None or _is_placeholder(name) or _TEST.match(name) else name
