@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from mpi.cli.main import main as program
 from mpi.domain.review import TRANSITIONS, TaskState
 from mpi.domain.roles import PERMISSIONS, Permission, Role
 
@@ -20,6 +19,8 @@ NOTE = "<!-- Written by `make docs` out of the code: change it there. -->\n"
 
 def command_line() -> str:
     """Every command with its help, in the order of `mpi --help`."""
+    from mpi.cli.main import main as program
+
     lines = ["# Command line", "", NOTE]
     lines += ["`mpi` is the program; what its exit codes mean: [exit codes](exit-codes.md).", ""]
     for name, command in commands(program, "mpi"):
