@@ -1,1 +1,53 @@
-"""Where the parts meet: services built out of a configuration and a database."""
+"""Puts the parts together: configuration, database, model, services. The only place where they meet."""
+
+from dataclasses import dataclass
+
+from mpi.config import Config
+from mpi.matching.model import LinkageModel, load, load_default
+from mpi.services.inbox import Inbox
+from mpi.services.match import Matcher
+from mpi.services.merge import Merger
+from mpi.services.overview import Overview
+from mpi.services.people import People
+from mpi.services.register import Registrar
+from mpi.services.review import Review
+from mpi.store.database import Database
+from mpi.store.unit_of_work import Store
+
+
+@dataclass(frozen=True)
+class App:
+    """The services of one installation, ready to be used by the doors."""
+
+    config: Config
+    store: Store
+    model: LinkageModel
+    registrar: Registrar
+    inbox: Inbox
+    review: Review
+    people: People
+    matcher: Matcher
+    overview: Overview
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.store.database.close()
+
+
+def build(config: Config) -> App:
+    """The services as `config` asks for them. The database is not touched before the first use."""
+    store = Store(Database(config.database_url))
+    model = load_default() if config.model == "default" else load(config.model)
+    registrar = Registrar(config, model)
+    merger = Merger(model)
+    return App(
+        config=config,
+        store=store,
+        model=model,
+        registrar=registrar,
+        inbox=Inbox(store, model, registrar, merger),
+        review=Review(store, config, model, merger),
+        people=People(store, config, model),
+        matcher=Matcher(store, config, model),
+        overview=Overview(store),
+    )

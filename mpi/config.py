@@ -91,6 +91,11 @@ class Config:
         known = self.authority(authority)
         return known is not None and known.test
 
+    @property
+    def any_test_authority(self) -> bool:
+        """Whether this is an installation with test data in it."""
+        return any(authority.test for authority in self.authorities)
+
 
 def _spellings(authority: Authority) -> Iterable[str]:
     yield authority.code

@@ -40,7 +40,7 @@ class FieldEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """One pair of records judged: its weight in bits (prior included), pattern, outcome, and the rule if one decided."""
+    """One pair of records judged: weight in bits (prior included), pattern, outcome, and the rule if one decided."""
 
     outcome: Outcome
     weight: float

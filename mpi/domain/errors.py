@@ -53,6 +53,13 @@ class TemporaryFailure(MpiError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
+class StoreFailure(MpiError):
+    """The database refused a statement, and a repeat would not help: a fault of this software."""
+
+    code = "internal"
+    exit_code = 1
+
+
 class MissingExtra(MpiError):
     """An optional library is not installed; the message says which extra brings it."""
 

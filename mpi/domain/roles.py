@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from mpi.domain.audit import Actor
 from mpi.domain.errors import NotAllowed
 
 
@@ -58,3 +59,11 @@ def check(role: Role, permission: Permission) -> None:
     """Raise `NotAllowed` unless `role` holds `permission`."""
     if not can(role, permission):
         raise NotAllowed(f"the role {role.value} may not {permission.value}")
+
+
+def role_of(actor: Actor) -> Role:
+    """The role an actor acts in; raises `NotAllowed` for an actor that has none (a feed, a command)."""
+    try:
+        return Role(actor.role)
+    except ValueError:
+        raise NotAllowed(f"{actor.role} is not a role that may ask") from None

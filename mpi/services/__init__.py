@@ -1,1 +1,1 @@
-"""One module per flow; the transaction and the audit trail live here."""
+"""One module for each flow; the transaction and the audit trail live here."""

@@ -1,4 +1,4 @@
-"""Instants as the store writes them: ISO 8601, UTC, microseconds, always 27 characters, so that text order is time order."""
+"""Instants as the store writes them: ISO 8601, UTC, microseconds, 27 characters, so that text order is time order."""
 
 from datetime import UTC, datetime
 

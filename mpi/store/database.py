@@ -13,12 +13,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InvalidRequestError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from mpi.domain.errors import BadInput, MissingExtra, TemporaryFailure
+from mpi.domain.errors import BadInput, MissingExtra, StoreFailure, TemporaryFailure
 
 _T = TypeVar("_T")
 
 _WRITER_LOCK = 0x4D504901
-"""PostgreSQL advisory lock held by the one transaction that may change identities (see the decision record on locks)."""
+"""PostgreSQL advisory lock held by the one transaction that may change identities (decision record on locks)."""
 
 LOCK_WAIT_SECONDS = 5.0
 """How long a writer waits for another before it gives up with `TemporaryFailure`."""
@@ -84,7 +84,7 @@ class Database:
         processes together, so that what was read before a decision still holds when it is written. Raises
         `TemporaryFailure` when the database is gone, full, or stays locked.
         """
-        with _translated():
+        with translated():
             if self.dialect == "sqlite":
                 # Threads of one process queue here, fairly and without SQLite's sleeping retries.
                 if not self._writer.acquire(timeout=self._lock_wait):
@@ -104,7 +104,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A reading transaction that sees one consistent state and never waits for writers."""
-        with _translated():
+        with translated():
             options: dict[str, Any] = {"mpi_read": True}
             if self.dialect == "postgresql":
                 options["isolation_level"] = "REPEATABLE READ"
@@ -143,14 +143,15 @@ _TRANSIENT_STATES = ("08", "40", "53", "55P03", "57P", "58")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise `TemporaryFailure` or `StoreFailure` for what the database driver raises in the block."""
     try:
         yield
     except DBAPIError as error:
         if is_temporary(error):
             # The driver's text may quote values of the statement: name the kind of failure only.
             raise TemporaryFailure(f"the database did not answer ({type(error.orig).__name__})") from error
-        raise
+        raise StoreFailure(f"the database refused a statement ({type(error.orig).__name__})") from error
     except (DisconnectionError, InvalidRequestError, sqlite3.OperationalError) as error:
         # InvalidRequestError is what the pool raises when `_check_file` refuses every connection it has.
         raise TemporaryFailure(f"the database is out of reach ({type(error).__name__})") from error

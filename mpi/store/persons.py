@@ -214,6 +214,10 @@ class Persons:
                 )
                 self._trail.add(replace(event, record_id=one, detail={**event.detail, "other_record": other}))
 
+    def current_links(self, record_ids: Iterable[int]) -> list[StoredLink]:
+        """The links that stand for these records."""
+        return [found for found in self.links_of(record_ids) if found.valid_to is None]
+
     def kept_apart_from(self, record_id: int) -> set[int]:
         """The records that are known to be another person than this one's."""
         rows = self._connection.execute(_apart_of, {"record_id": record_id})

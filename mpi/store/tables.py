@@ -1,4 +1,6 @@
-"""The tables. Instants are ISO 8601 UTC text with microseconds (`clock.now`), so that they sort, read and compare
+"""The tables.
+
+Instants are ISO 8601 UTC text with microseconds (`clock.now`), so that they sort, read and compare
 alike on SQLite and PostgreSQL. A `valid_to` of NULL means "still so".
 """
 
@@ -283,6 +285,18 @@ account = Table(
     # Raised when the password, role or lock changes: sessions carry it, and older ones end.
     Column("session_version", Integer, nullable=False),
     Column("created_at", _Instant, nullable=False),
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    # SHA-256 of the id in the cookie: who reads the table cannot take a session over.
+    Column("id_hash", String(64), primary_key=True),
+    Column("account_id", _Id, ForeignKey("account.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("started_at", _Instant, nullable=False),
+    Column("seen_at", _Instant, nullable=False),
+    Column("ended_at", _Instant),
 )
 
 api_token = Table(

@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 
 from mpi.domain.audit import AuditEvent
 from mpi.store import audit, clock
-from mpi.store.database import Database
+from mpi.store.database import Database, translated
 from mpi.store.inbox import InboxTable
 from mpi.store.persons import Persons
 from mpi.store.records import Records
 from mpi.store.registry import Registry
 from mpi.store.tasks import Tasks
+from mpi.store.users import Accounts
 
 
 class Trail:
@@ -44,6 +45,7 @@ class UnitOfWork:
         self.tasks = Tasks(connection, self.trail)
         self.inbox = InboxTable(connection, self.trail)
         self.registry = Registry(connection, self.trail)
+        self.accounts = Accounts(connection, self.trail)
 
     @property
     def now(self) -> str:
@@ -61,7 +63,7 @@ class UnitOfWork:
         before = self.trail.now
         self.trail.now = clock.now()
         try:
-            with self.connection.begin_nested():
+            with translated(), self.connection.begin_nested():
                 yield
         except BaseException:
             del self.trail.events[kept:]

@@ -1,0 +1,248 @@
+"""Which person a record belongs to: asking matching, and moving records between persons.
+
+Used by every service that changes identities, inside the caller's unit of work.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.decision import HardRule, PersonDecision, RecordDecision
+from mpi.domain.errors import Conflict
+from mpi.domain.person import ValueProblem
+from mpi.domain.review import TaskState, TaskType
+from mpi.matching.block import BLOCK_LIMIT, blocking_keys
+from mpi.matching.decide import Candidate, PersonFacts, decide_record
+from mpi.matching.model import LinkageModel
+from mpi.matching.prepared import Prepared
+from mpi.store.persons import MANUAL, Grounds, StoredLink
+from mpi.store.records import StoredRecord
+from mpi.store.tasks import NewTask
+from mpi.store.unit_of_work import UnitOfWork
+
+TASK_TYPE_OF_RULE: dict[HardRule | None, TaskType] = {
+    HardRule.VERIFIED_NHS_DIFFER: TaskType.TWO_NHS_NUMBERS,
+    HardRule.VALID_NHS_DIFFER: TaskType.TWO_NHS_NUMBERS,
+    HardRule.SAME_NHS_PERSON_DIFFERS: TaskType.NHS_NUMBER_TWO_PERSONS,
+}
+_REASONS: dict[HardRule | None, str] = {
+    None: "The records agree in much, but not enough to link them without a look.",
+    HardRule.VERIFIED_NHS_DIFFER: "The records look alike but carry two different verified NHS numbers.",
+    HardRule.VALID_NHS_DIFFER: "The records look alike but carry two different NHS numbers.",
+    HardRule.SAME_NHS_PERSON_DIFFERS: "One NHS number stands on records that describe different people.",
+    HardRule.TWO_PERSONS: "The record matches more than one person well enough to be linked.",
+    HardRule.NHS_STATUS: "The NHS number's status says that it is not resolved.",
+    HardRule.TWINS: "The records may be twins: birth date, family name and home agree, given names do not.",
+    HardRule.HOUSEHOLD: "The records may be two people of one household.",
+    HardRule.NEWBORN: "A newborn without a given name: more than one baby could be meant.",
+}
+MOST_TASKS = 5
+"""A record raises at most this many tasks at once; the heaviest pairs first."""
+
+
+def reason_for(rule: HardRule | None) -> str:
+    """Why a human is asked, in plain English."""
+    return _REASONS.get(rule, _REASONS[None])
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What makes a change: who acts, because of which message or task."""
+
+    actor: Actor
+    message_id: int | None = None
+    task_id: int | None = None
+
+    def event(self, action: Action, **more: object) -> AuditEvent:
+        """An audit event of this cause."""
+        return AuditEvent(self.actor, action, message_id=self.message_id, task_id=self.task_id, **more)  # type: ignore[arg-type]
+
+
+def ask(
+    unit: UnitOfWork,
+    model: LinkageModel,
+    prepared: Prepared,
+    keys: Sequence[str],
+    *,
+    record_id: int | None = None,
+    own_person: int | None = None,
+    count_skipped: bool = True,
+) -> RecordDecision:
+    """What matching says of a record against the index; the record itself and its own person are left out.
+
+    Keys that were skipped as too common are counted, unless the unit only reads (`count_skipped` False).
+    """
+    ids, skipped = unit.records.block(keys, BLOCK_LIMIT)
+    if skipped and count_skipped:
+        unit.registry.count_problems("index", [ValueProblem("blocking_key", "too-common")] * skipped)
+    rows = unit.records.candidates([i for i in ids if i != record_id])
+    candidates = [
+        Candidate(row.record_id, row.person_id, Prepared.from_json(row.prepared))
+        for row in rows
+        if row.person_id != own_person
+    ]
+    if not candidates:
+        return RecordDecision(None, (), 0)
+    facts = person_facts(unit, {c.person_id for c in candidates}, record_id)
+    return decide_record(model, prepared, candidates, facts)
+
+
+def person_facts(unit: UnitOfWork, person_ids: Iterable[int], record_id: int | None) -> dict[int, PersonFacts]:
+    """What the hard rules must know of each person: its NHS numbers, and whether `record_id` is kept apart from it."""
+    wanted = sorted(person_ids)
+    numbers = unit.records.numbers_of_persons(wanted)
+    kept: set[int] = set()
+    if record_id is not None and (others := unit.persons.kept_apart_from(record_id)):
+        kept = {link.person_id for link in unit.persons.current_links(others)}
+    return {
+        person_id: PersonFacts(
+            frozenset(v for v, sure in numbers[person_id] if sure),
+            frozenset(v for v, _ in numbers[person_id]),
+            person_id in kept,
+        )
+        for person_id in wanted
+    }
+
+
+def automatic_grounds(decision: PersonDecision, how: str, model: LinkageModel, cause: Cause) -> Grounds:
+    """The evidence of a decision as it is stored with a link."""
+    pair = decision.pair
+    return Grounds(
+        how=how,
+        made_by=cause.actor.name,
+        weight=pair.weight,
+        pattern=pair.pattern,
+        rule=pair.rule.value if pair.rule else None,
+        other_record_id=decision.record_id,
+        model_hash=model.hash,
+        message_id=cause.message_id,
+        task_id=cause.task_id,
+    )
+
+
+def link_event(cause: Cause, grounds: Grounds, reason: str | None = None) -> AuditEvent:
+    """The audit event of a new link."""
+    detail = {
+        k: v
+        for k, v in grounds._asdict().items()
+        if v is not None and k in ("how", "weight", "pattern", "rule", "other_record_id")
+    }
+    return cause.event(Action.LINKED, model_hash=grounds.model_hash, reason=reason, detail=detail)
+
+
+def new_person(unit: UnitOfWork, record_id: int, cause: Cause, how: str, reason: str | None = None) -> int:
+    """A new person with this record, which must have no current link; the person's internal id."""
+    person_id = unit.persons.create(event=cause.event(Action.PERSON_CREATED))
+    grounds = Grounds(
+        how=how, made_by=cause.actor.name, reason=reason, message_id=cause.message_id, task_id=cause.task_id
+    )
+    unit.persons.link(record_id, person_id, grounds, event=link_event(cause, grounds, reason))
+    return person_id
+
+
+def move(unit: UnitOfWork, current: StoredLink, person_id: int, grounds: Grounds, cause: Cause, reason: str) -> None:
+    """End a record's link and tie it to another person instead."""
+    unlink(unit, current, cause, reason)
+    unit.persons.link(current.record_id, person_id, grounds, event=link_event(cause, grounds, reason))
+
+
+def unlink(unit: UnitOfWork, current: StoredLink, cause: Cause, reason: str) -> None:
+    """End a record's link."""
+    unit.persons.end_link(current, cause.actor.name, reason, event=cause.event(Action.UNLINKED, reason=reason))
+
+
+def retire(unit: UnitOfWork, person_id: int, survivor: int, cause: Cause, reason: str) -> None:
+    """Let `survivor` stand for a person that has no record left, so that its enterprise id still leads somewhere."""
+    if person_id != survivor and not unit.persons.members([person_id]):
+        unit.persons.merge_into(person_id, survivor, event=cause.event(Action.PERSON_MERGED, reason=reason))
+
+
+def check_join(unit: UnitOfWork, one: int, other: int) -> None:
+    """Raise `Conflict` where two persons may not become one: a record of each is kept apart by a decision."""
+    left = {link.record_id for link in unit.persons.members([one])}
+    right = {link.record_id for link in unit.persons.members([other])}
+    for record_id in left:
+        if unit.persons.kept_apart_from(record_id) & right:
+            raise Conflict("a reviewer has said that these are different people; take that decision back first")
+
+
+def join(unit: UnitOfWork, keep: int, lose: int, cause: Cause, reason: str) -> None:
+    """Make two persons one by a human's decision: every record of `lose` moves to `keep`."""
+    check_join(unit, keep, lose)
+    for current in unit.persons.members([lose]):
+        grounds = Grounds(
+            how=MANUAL, made_by=cause.actor.name, reason=reason, message_id=cause.message_id, task_id=cause.task_id
+        )
+        move(unit, current, keep, grounds, cause, reason)
+    retire(unit, lose, keep, cause, reason)
+
+
+def open_task(unit: UnitOfWork, task: NewTask, cause: Cause) -> int | None:
+    """Ask a human, unless the same question is open already."""
+    detail = {"type": task.type.value, "rule": task.rule, "weight": task.weight, "other_record": task.right_record}
+    return unit.tasks.open(
+        task, event=cause.event(Action.TASK_OPENED, model_hash=task.model_hash, reason=task.reason, detail=detail)
+    )
+
+
+def open_reviews(
+    unit: UnitOfWork, record_id: int, decisions: Iterable[PersonDecision], model: LinkageModel, cause: Cause
+) -> list[int]:
+    """Tasks about a record and the persons that matching was not sure of; the ids of the new ones."""
+    opened = []
+    for decision in list(decisions)[:MOST_TASKS]:
+        pair = decision.pair
+        task = NewTask(
+            TASK_TYPE_OF_RULE.get(pair.rule, TaskType.POSSIBLE_DUPLICATE),
+            record_id,
+            decision.record_id,
+            reason_for(pair.rule),
+            pair.weight,
+            pair.pattern,
+            pair.rule.value if pair.rule else None,
+            model.hash,
+            message_id=cause.message_id,
+        )
+        task_id = open_task(unit, task, cause)
+        if task_id is not None:
+            opened.append(task_id)
+    return opened
+
+
+def settle_tasks(unit: UnitOfWork, record_ids: Iterable[int], cause: Cause, *, but: int | None = None) -> None:
+    """Close the duplicate questions about these records that are answered: both records are now one person."""
+    for task in unit.tasks.open_of(sorted(record_ids)):
+        if (
+            task.id == but
+            or task.state is TaskState.CLOSED
+            or task.type
+            in (
+                TaskType.BROKEN_CLUSTER,
+                TaskType.NHS_NUMBER_TWO_PERSONS,
+            )
+        ):
+            continue
+        if task.left_record is None or task.right_record is None:
+            continue
+        left, right = (person_of(unit, r) for r in (task.left_record, task.right_record))
+        if left is not None and left == right:
+            unit.tasks.settle(task, event=cause.event(Action.TASK_DECIDED, reason="settled by another decision"))
+
+
+def person_of(unit: UnitOfWork, record_id: int) -> int | None:
+    """The person a record belongs to, through the record it was merged into if it was; None when there is none."""
+    record = unit.records.get([record_id]).get(record_id)
+    if record is None:
+        return None
+    current = unit.persons.current_link(unit.records.survivor(record).id)
+    return current.person_id if current else None
+
+
+def prepared_of(record: StoredRecord) -> Prepared:
+    """The prepared values stored with a record."""
+    return Prepared.from_json(record.prepared)
+
+
+def keys_of(record: StoredRecord) -> tuple[str, ...]:
+    """The blocking keys that were written with a record."""
+    return blocking_keys(prepared_of(record))

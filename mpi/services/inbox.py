@@ -1,0 +1,222 @@
+"""The inbox: every message is kept as it came, does what it asks for, and has one outcome.
+
+A batch of messages shares one transaction and so one flush of the disk; each is a savepoint of its own, so that one
+that fails takes no other with it. Nothing is answered before the commit.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.errors import BadInput, Conflict, MpiError, NotFound, TemporaryFailure
+from mpi.domain.messages import (
+    AckCode,
+    Acknowledge,
+    ErrorCode,
+    Inbound,
+    Merge,
+    MessageError,
+    Outcome,
+    Refused,
+    Register,
+    Severity,
+)
+from mpi.domain.person import ValueProblem
+from mpi.matching.model import LinkageModel
+from mpi.matching.prepare import PROBLEMS
+from mpi.services.identity import Cause
+from mpi.services.merge import Merger
+from mpi.services.register import Registrar
+from mpi.store.database import retrying
+from mpi.store.inbox import CONFLICT, FINAL, TEMPORARY, Arrival, Result, StoredMessage
+from mpi.store.unit_of_work import Store, UnitOfWork
+
+_log = logging.getLogger(__name__)
+
+_GONE = Outcome(
+    AckCode.REJECTED,
+    (MessageError(ErrorCode.INTERNAL, "The message could not be stored now; send it again.", Severity.ERROR),),
+)
+
+
+class Inbox:
+    """Takes messages in. Safe to call from several threads; each call is one transaction."""
+
+    def __init__(self, store: Store, model: LinkageModel, registrar: Registrar, merger: Merger) -> None:
+        self._store = store
+        self._model = model
+        self._registrar = registrar
+        self._merger = merger
+        self._model_kept = False
+
+    def process(self, batch: Sequence[Inbound]) -> list[Outcome]:
+        """The outcome of each message, in order, all committed; after a temporary failure all AR and none stored."""
+        try:
+            return retrying(lambda: self._transaction(batch))
+        except TemporaryFailure as error:
+            _log.error("inbox out of reach", extra={"facts": {"messages": len(batch), "reason": str(error)}})
+            return [_GONE] * len(batch)
+
+    def _transaction(self, batch: Sequence[Inbound]) -> list[Outcome]:
+        with self._store.writing() as unit:
+            if not self._model_kept:
+                unit.registry.keep_model(self._model.hash, self._model.name, self._model.to_json())
+            outcomes = [self._receive(unit, message) for message in batch]
+        self._model_kept = True
+        return outcomes
+
+    def _receive(self, unit: UnitOfWork, message: Inbound) -> Outcome:
+        arrival = Arrival(
+            message.application,
+            message.facility,
+            message.control_id,
+            hashlib.sha256(message.raw).hexdigest(),
+            message.event,
+            message.peer,
+            message.raw,
+        )
+        clash = False
+        for row in unit.inbox.same_control_id(arrival):
+            if row.digest == arrival.digest:
+                if row.state != TEMPORARY:
+                    return _stored_outcome(row)
+                unit.inbox.again(row.id)
+                return self._carry_out(unit, row.id, message)
+            clash = clash or (row.state == FINAL and bool(arrival.control_id))
+        message_id = unit.inbox.store(arrival)
+        if clash:
+            return self._clash(unit, message_id, message)
+        return self._carry_out(unit, message_id, message)
+
+    def _clash(self, unit: UnitOfWork, message_id: int, message: Inbound) -> Outcome:
+        _log.warning("control id used again with other content", extra={"facts": {"message": message_id}})
+        error = MessageError(
+            ErrorCode.DUPLICATE_KEY,
+            "This control id was used before with other content; the message is kept and was not applied.",
+            Severity.ERROR,
+            location="MSH^1^10",
+        )
+        return self._finish(
+            unit,
+            message_id,
+            message,
+            Outcome(AckCode.ERROR, (error,), message_id),
+            CONFLICT,
+            "control-id",
+            "control id used again with other content",
+        )
+
+    def _carry_out(self, unit: UnitOfWork, message_id: int, message: Inbound) -> Outcome:
+        try:
+            with unit.savepoint():
+                outcome, phase, reason = self._apply(unit, message_id, message)
+                return self._finish(unit, message_id, message, outcome, FINAL, phase, reason)
+        except TemporaryFailure:
+            raise
+        except BadInput as error:
+            fault = MessageError(ErrorCode.UNKNOWN_KEY, str(error), Severity.ERROR, error.field)
+            outcome = Outcome(AckCode.ERROR, (fault,), message_id)
+            return self._finish(unit, message_id, message, outcome, FINAL, "register", error.code)
+        except Exception as error:
+            # A fault of ours must not stop the feed: the message is kept with its phase and can be replayed.
+            _log.exception("message failed", extra={"facts": {"message": message_id}})
+            fault = MessageError(ErrorCode.INTERNAL, "The message could not be applied; it is kept.", Severity.ERROR)
+            outcome = Outcome(AckCode.REJECTED, (fault,), message_id)
+            code = error.code if isinstance(error, MpiError) else type(error).__name__
+            return self._finish(unit, message_id, message, outcome, TEMPORARY, "apply", code)
+
+    def _apply(self, unit: UnitOfWork, message_id: int, message: Inbound) -> tuple[Outcome, str | None, str | None]:
+        cause = Cause(Actor(f"{message.application}|{message.facility}", "feed"), message_id)
+        match message.command:
+            case Register(record):
+                done = self._registrar.register(unit, record, cause, cause.actor.name)
+                errors = tuple(problem_error(p) for p in done.problems)
+                return (
+                    Outcome(AckCode.ACCEPTED, errors, message_id, False, done.record_id, done.person_id),
+                    None,
+                    done.how,
+                )
+            case Merge(pairs):
+                merged = self._merger.merge_all(unit, pairs, cause)
+                errors = ()
+                if merged.how == "held":
+                    errors = (
+                        MessageError(
+                            ErrorCode.ACCEPTED, f"Held for a person to decide: {merged.reason}", Severity.INFORMATION
+                        ),
+                    )
+                outcome = Outcome(AckCode.ACCEPTED, errors, message_id, False, merged.record_id, merged.person_id)
+                return outcome, "held" if merged.how == "held" else None, merged.reason or merged.how
+            case Acknowledge(note):
+                return Outcome(AckCode.ACCEPTED, (), message_id), None, note
+            case Refused(ack, errors):
+                return Outcome(ack, errors, message_id), "read", errors[0].text if errors else None
+
+    def _finish(
+        self,
+        unit: UnitOfWork,
+        message_id: int,
+        message: Inbound,
+        outcome: Outcome,
+        state: str,
+        phase: str | None,
+        reason: str | None,
+    ) -> Outcome:
+        result = Result(
+            state, outcome.ack.value, _errors_json(outcome.errors), phase, reason, outcome.record_id, outcome.person_id
+        )
+        actor = Actor(f"{message.application}|{message.facility}", "feed")
+        action = Action.MESSAGE_HELD if phase == "held" else Action.MESSAGE_RECEIVED
+        detail = {"event": message.event, "ack": outcome.ack.value, "state": state}
+        unit.inbox.finish(message_id, result, event=AuditEvent(actor, action, reason=reason, detail=detail))
+        return outcome
+
+    def unfinished(self) -> list[StoredMessage]:
+        """The messages that a person may want to replay: failed for a while, or a control id used again."""
+        with self._store.reading() as unit:
+            return unit.inbox.unfinished()
+
+    def message(self, message_id: int) -> StoredMessage:
+        """One kept message; raises `NotFound`."""
+        with self._store.reading() as unit:
+            found = unit.inbox.get(message_id)
+        if found is None:
+            raise NotFound(f"no message {message_id} in the inbox")
+        return found
+
+    def replay(self, actor: Actor, message_id: int, message: Inbound) -> Outcome:
+        """Carry a kept message out now, by a person's decision; `message` is its raw text read again.
+
+        Raises `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
+        """
+        with self._store.writing() as unit:
+            found = unit.inbox.get(message_id)
+            if found is None:
+                raise NotFound(f"no message {message_id} in the inbox")
+            if found.state == FINAL and found.ack == AckCode.ACCEPTED:
+                raise Conflict(f"message {message_id} was applied already")
+            unit.audit(AuditEvent(actor, Action.MESSAGE_REPLAYED, message_id=message_id))
+            unit.inbox.again(message_id)
+            return self._carry_out(unit, message_id, message)
+
+
+def problem_error(problem: ValueProblem) -> MessageError:
+    """How a value that matching cannot use is named in an acknowledgement: a warning, by field."""
+    code = ErrorCode.TABLE_VALUE if problem.problem == "unknown-code" else ErrorCode.DATA_TYPE
+    text = f"{PROBLEMS[problem.problem]} It is kept as recorded and takes no part in matching."
+    return MessageError(code, text, Severity.WARNING, problem.field)
+
+
+def _errors_json(errors: Sequence[MessageError]) -> str:
+    return json.dumps([[int(e.code), e.text, str(e.severity), e.field, e.location] for e in errors])
+
+
+def _stored_outcome(row: Any) -> Outcome:
+    errors = tuple(
+        MessageError(code, text, Severity(severity), field, location)
+        for code, text, severity, field, location in json.loads(row.errors)
+    )
+    return Outcome(AckCode(row.ack), errors, row.id, True, row.record_id, row.person_id)

@@ -1,0 +1,88 @@
+"""A dry run of matching: what would this person match? Nothing is stored but the audit of the question."""
+
+from dataclasses import dataclass
+
+from mpi.config import Config
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.decision import FieldEvidence, HardRule, Outcome, PersonDecision
+from mpi.domain.person import Demographics, ValueProblem
+from mpi.domain.roles import Permission, check, role_of
+from mpi.matching.block import blocking_keys
+from mpi.matching.model import LinkageModel
+from mpi.matching.prepare import prepare
+from mpi.services import identity
+from mpi.store.unit_of_work import Store, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class MatchCandidate:
+    """A person in the index that the asked one may be, through its best record. `weight` in bits, prior included."""
+
+    enterprise_id: str
+    authority: str
+    local_id: str
+    weight: float
+    pattern: str
+    outcome: Outcome
+    rule: HardRule | None
+    evidence: tuple[FieldEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchAnswer:
+    """What registration would do (`outcome`), the candidates at or above review, best first, and unusable values."""
+
+    outcome: Outcome
+    candidates: tuple[MatchCandidate, ...]
+    problems: tuple[ValueProblem, ...]
+    compared: int
+    model: str
+
+
+class Matcher:
+    """Answers dry runs."""
+
+    def __init__(self, store: Store, config: Config, model: LinkageModel) -> None:
+        self._store = store
+        self._config = config
+        self._model = model
+
+    def match(
+        self, actor: Actor, demographics: Demographics, *, authority: str | None = None, limit: int = 20
+    ) -> MatchAnswer:
+        """What would this person match? `authority` says whose record it would be (it decides on test numbers)."""
+        check(role_of(actor), Permission.MATCH)
+        admits = self._config.admits_test_numbers(authority) if authority else self._config.any_test_authority
+        prepared, problems = prepare(demographics, allow_test_numbers=admits)
+        with self._store.reading() as unit:
+            decision = identity.ask(unit, self._model, prepared, blocking_keys(prepared), count_skipped=False)
+            found = ([decision.link_to] if decision.link_to else []) + list(decision.reviews)
+            candidates = tuple(self._candidate(unit, one) for one in found[:limit])
+            unit.audit(
+                AuditEvent(
+                    actor,
+                    Action.MATCHED,
+                    model_hash=self._model.hash,
+                    detail={
+                        "asked": sorted(demographics.as_dict()),
+                        "persons": [one.person_id for one in found[:limit]],
+                    },
+                )
+            )
+        outcome = Outcome.LINK if decision.link_to else Outcome.REVIEW if decision.reviews else Outcome.APART
+        return MatchAnswer(outcome, candidates, problems, decision.compared, self._model.hash)
+
+    def _candidate(self, unit: UnitOfWork, decision: PersonDecision) -> MatchCandidate:
+        person = unit.persons.get([decision.person_id])[decision.person_id]
+        record = unit.records.get([decision.record_id])[decision.record_id]
+        pair = decision.pair
+        return MatchCandidate(
+            person.enterprise_id,
+            record.authority,
+            record.local_id,
+            pair.weight,
+            pair.pattern,
+            pair.outcome,
+            pair.rule,
+            pair.evidence,
+        )

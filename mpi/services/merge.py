@@ -1,0 +1,264 @@
+"""Merging two numbers of one authority (HL7 A40): with history, and held where it looks wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mpi.domain.audit import Action
+from mpi.domain.decision import HardRule
+from mpi.domain.errors import MpiError
+from mpi.domain.messages import MergePair
+from mpi.domain.person import Identifier
+from mpi.domain.review import TaskType
+from mpi.matching.decide import decide_pair
+from mpi.matching.model import LinkageModel
+from mpi.matching.rules import clearly_another
+from mpi.services import identity
+from mpi.services.identity import Cause
+from mpi.store.persons import FEED, Grounds
+from mpi.store.records import MERGED, StoredRecord, Values
+from mpi.store.tasks import NewTask
+from mpi.store.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of a merge. `how` is `merged`, `renamed`, `repeated`, `unknown` (no such number) or `held`."""
+
+    how: str
+    record_id: int | None = None
+    person_id: int | None = None
+    task_id: int | None = None
+    reason: str | None = None
+
+
+class HeldMerge(MpiError):
+    """A merge that looks wrong: a human is asked, and nothing of its message is applied."""
+
+    def __init__(self, reason: str, subsumed: StoredRecord | None, surviving: StoredRecord | None) -> None:
+        super().__init__(reason)
+        self.subsumed = subsumed
+        self.surviving = surviving
+
+
+class Merger:
+    """Merges source records inside the caller's unit of work."""
+
+    def __init__(self, model: LinkageModel) -> None:
+        self._model = model
+
+    def merge_all(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> Merged:
+        """Merge all pairs in their order, or hold them all with one task; the outcome of the last one."""
+        try:
+            with unit.savepoint():
+                return [self._merge(unit, pair, cause) for pair in pairs][-1]
+        except HeldMerge as held:
+            return self._hold(unit, pairs, held, cause)
+
+    def _merge(self, unit: UnitOfWork, pair: MergePair, cause: Cause) -> Merged:
+        """Merge one pair, or raise `HeldMerge`.
+
+        IHE ITI-30: a subsumed number that is unknown changes nothing and is no error; a surviving one that is
+        unknown makes the merge a change of identifier.
+        """
+        subsumed = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
+        surviving = unit.records.find(pair.surviving.authority, pair.surviving.value)
+        objection = self._objection_to_numbers(unit, pair, subsumed, surviving)
+        if objection:
+            raise HeldMerge(objection, subsumed, surviving)
+        if subsumed is None:
+            return Merged("unknown", reason="the number to be merged is not known; nothing was changed")
+        if subsumed.merged_into is not None:
+            return Merged("repeated", subsumed.merged_into, identity.person_of(unit, subsumed.id))
+        if surviving is None:
+            return self._rename(unit, subsumed, pair.surviving, cause)
+        objection = self._objection_to_people(unit, subsumed, surviving)
+        if objection:
+            raise HeldMerge(objection, subsumed, surviving)
+        return self._apply(unit, subsumed, surviving, cause)
+
+    def release(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> None:
+        """Do what a held merge asked for, by a human's decision. What has come about meanwhile is left as it is."""
+        for pair in pairs:
+            subsumed = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
+            surviving = unit.records.find(pair.surviving.authority, pair.surviving.value)
+            if subsumed is None or (surviving is None and subsumed.status == MERGED):
+                continue
+            if surviving is None:
+                self._rename(unit, subsumed, pair.surviving, cause)
+                continue
+            losing, keeping = unit.records.survivor(subsumed), unit.records.survivor(surviving)
+            if losing.id == keeping.id:
+                continue
+            if losing.authority == keeping.authority:
+                self._apply(unit, losing, keeping, cause)
+            else:
+                # Two authorities' numbers cannot be one number; a human said that they are one person.
+                one, other = identity.person_of(unit, keeping.id), identity.person_of(unit, losing.id)
+                if one is not None and other is not None and one != other:
+                    identity.join(unit, one, other, cause, "a reviewer released a merge across authorities")
+
+    def _objection_to_numbers(
+        self, unit: UnitOfWork, pair: MergePair, subsumed: StoredRecord | None, surviving: StoredRecord | None
+    ) -> str | None:
+        if pair.subsumed.authority != pair.surviving.authority:
+            return "A merge across two assigning authorities."
+        if pair.subsumed == pair.surviving:
+            return "A merge of a number into itself."
+        if surviving is not None and surviving.status == MERGED:
+            if subsumed is not None and unit.records.survivor(surviving).id == subsumed.id:
+                return "A circular merge: the surviving number was merged into the other one before."
+            return "The surviving number was itself merged into another one before."
+        gone = subsumed if subsumed is not None and subsumed.status == MERGED else None
+        if gone and (surviving is None or unit.records.survivor(gone).id != surviving.id):
+            return "The number to be merged was merged into another one before."
+        return None
+
+    def _objection_to_people(self, unit: UnitOfWork, subsumed: StoredRecord, surviving: StoredRecord) -> str | None:
+        losing, keeping = identity.person_of(unit, subsumed.id), identity.person_of(unit, surviving.id)
+        numbers = unit.records.numbers_of_persons({p for p in (losing, keeping) if p is not None})
+        verified = {value for own in numbers.values() for value, sure in own if sure}
+        if losing != keeping and len(verified) > 1:
+            return "The two people carry different verified NHS numbers."
+        if surviving.id in unit.persons.kept_apart_from(subsumed.id):
+            return "A reviewer has said that these are different people."
+        one, other = identity.prepared_of(subsumed), identity.prepared_of(surviving)
+        judged = decide_pair(self._model, one, other)
+        if judged.rule in (HardRule.VERIFIED_NHS_DIFFER, HardRule.VALID_NHS_DIFFER):
+            return identity.reason_for(judged.rule)
+        if clearly_another(one, other):
+            return "The two records describe clearly different people."
+        return None
+
+    def _apply(self, unit: UnitOfWork, subsumed: StoredRecord, surviving: StoredRecord, cause: Cause) -> Merged:
+        """Merge one record into another, without asking anything: the subsumed number leads to the survivor now.
+
+        The other records of the subsumed one's person stay where they are, and a human is asked about them.
+        """
+        link = unit.persons.current_link(subsumed.id)
+        survivor_link = unit.persons.current_link(surviving.id)
+        if link is None or survivor_link is None:
+            raise AssertionError("an active record without a person")
+        reason = "merged by the source"
+        unit.records.set_status(
+            subsumed,
+            MERGED,
+            surviving.id,
+            identity.keys_of(subsumed),
+            event=cause.event(
+                Action.RECORD_MERGED, person_id=survivor_link.person_id, detail={"survivor": surviving.id}
+            ),
+        )
+        identity.unlink(unit, link, cause, reason)
+        for other in unit.persons.kept_apart_from(subsumed.id):
+            unit.persons.keep_apart(
+                surviving.id,
+                other,
+                cause.actor.name,
+                "carried over by a merge",
+                cause.task_id,
+                event=cause.event(Action.KEPT_APART),
+            )
+        if link.person_id != survivor_link.person_id:
+            left_behind = unit.persons.members([link.person_id])
+            identity.retire(unit, link.person_id, survivor_link.person_id, cause, reason)
+            for member in left_behind:
+                self._ask_about(unit, member.record_id, surviving, cause)
+        identity.settle_tasks(unit, [subsumed.id], cause)
+        return Merged("merged", surviving.id, survivor_link.person_id)
+
+    def _ask_about(self, unit: UnitOfWork, record_id: int, surviving: StoredRecord, cause: Cause) -> None:
+        other = unit.records.get([record_id])[record_id]
+        judged = decide_pair(self._model, identity.prepared_of(other), identity.prepared_of(surviving))
+        task = NewTask(
+            TaskType.POSSIBLE_DUPLICATE,
+            record_id,
+            surviving.id,
+            "A hospital merged a number of this person into a number of another person.",
+            judged.weight,
+            judged.pattern,
+            judged.rule.value if judged.rule else None,
+            self._model.hash,
+            message_id=cause.message_id,
+        )
+        identity.open_task(unit, task, cause)
+
+    def _rename(self, unit: UnitOfWork, old: StoredRecord, new: Identifier, cause: Cause) -> Merged:
+        prepared = identity.prepared_of(old)
+        values = Values(
+            old.recorded,
+            old.prepared,
+            old.problems,
+            identity.keys_of(old),
+            prepared.nhs,
+            prepared.nhs_verified,
+            old.restricted,
+            old.source,
+            cause.message_id,
+        )
+        record_id = unit.records.create(
+            new.authority,
+            new.value,
+            values,
+            event=cause.event(
+                Action.RECORD_CREATED,
+                detail={"authority": new.authority, "local_id": new.value, "renamed_from": old.id},
+            ),
+        )
+        link = unit.persons.current_link(old.id)
+        if link is None:
+            raise AssertionError("an active record without a person")
+        reason = "the source changed the number"
+        identity.unlink(unit, link, cause, reason)
+        grounds = Grounds(how=FEED, made_by=cause.actor.name, reason=reason, message_id=cause.message_id)
+        unit.persons.link(record_id, link.person_id, grounds, event=identity.link_event(cause, grounds, reason))
+        unit.records.set_status(
+            old,
+            MERGED,
+            record_id,
+            identity.keys_of(old),
+            event=cause.event(Action.RECORD_MERGED, person_id=link.person_id, detail={"survivor": record_id}),
+        )
+        for other in unit.persons.kept_apart_from(old.id):
+            unit.persons.keep_apart(
+                record_id,
+                other,
+                cause.actor.name,
+                "carried over by a change of number",
+                None,
+                event=cause.event(Action.KEPT_APART),
+            )
+        return Merged("renamed", record_id, link.person_id)
+
+    def _hold(self, unit: UnitOfWork, pairs: Sequence[MergePair], held: HeldMerge, cause: Cause) -> Merged:
+        subsumed, surviving = held.subsumed, held.surviving
+        weight = pattern = None
+        if subsumed and surviving and subsumed.id != surviving.id:
+            judged = decide_pair(self._model, identity.prepared_of(subsumed), identity.prepared_of(surviving))
+            weight, pattern = judged.weight, judged.pattern
+        evidence = {
+            "pairs": [[p.subsumed.authority, p.subsumed.value, p.surviving.authority, p.surviving.value] for p in pairs]
+        }
+        task = NewTask(
+            TaskType.HELD_MERGE,
+            subsumed.id if subsumed else None,
+            surviving.id if surviving else None,
+            str(held),
+            weight,
+            pattern,
+            None,
+            self._model.hash,
+            evidence,
+            cause.message_id,
+        )
+        task_id = identity.open_task(unit, task, cause)
+        person_id = identity.person_of(unit, surviving.id) if surviving else None
+        return Merged("held", surviving.id if surviving else None, person_id, task_id, str(held))
+
+
+def pairs_of(evidence: Mapping[str, Any]) -> list[MergePair]:
+    """The pairs that a held merge's task keeps in its evidence."""
+    return [
+        MergePair(Identifier(keep_at, keep), Identifier(lose_at, lose))
+        for lose_at, lose, keep_at, keep in evidence.get("pairs", [])
+    ]

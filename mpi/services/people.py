@@ -1,0 +1,220 @@
+"""Looking people up: search, the person page, the crosswalk. Every look is in the audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mpi.config import Config
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.errors import BadInput, NotFound
+from mpi.domain.person import NHS, Demographics
+from mpi.domain.roles import Permission, check, role_of
+from mpi.matching.block import BLOCK_LIMIT, blocking_keys
+from mpi.matching.model import LinkageModel
+from mpi.matching.nhs_number import normalise
+from mpi.matching.prepare import prepare
+from mpi.services import views
+from mpi.services.views import HistoryLine, RecordView, TaskSummary
+from mpi.store import audit
+from mpi.store.persons import StoredPerson
+from mpi.store.records import ACTIVE, StoredRecord
+from mpi.store.unit_of_work import Store, UnitOfWork
+
+MOST_FOUND = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSummary:
+    """A person in a list: the enterprise id and the records that are this person."""
+
+    enterprise_id: str
+    records: tuple[RecordView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person's page. `merged_from` is the id that was asked for, when another person stands for it now."""
+
+    enterprise_id: str
+    merged_from: str | None
+    records: tuple[RecordView, ...]
+    history: tuple[HistoryLine, ...]
+    tasks: tuple[TaskSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrosswalkEntry:
+    """One identifier of a person. `kind` is `local` or `national`; `status` is `active` or `merged`."""
+
+    authority: str
+    value: str
+    kind: str
+    verified: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crosswalk:
+    """The identifiers of one person."""
+
+    enterprise_id: str
+    identifiers: tuple[CrosswalkEntry, ...]
+
+
+class People:
+    """Answers questions about people."""
+
+    def __init__(self, store: Store, config: Config, model: LinkageModel) -> None:
+        self._store = store
+        self._config = config
+        self._model = model
+
+    def search(
+        self,
+        actor: Actor,
+        *,
+        nhs_number: str | None = None,
+        local_id: str | None = None,
+        authority: str | None = None,
+        family_name: str | None = None,
+        birth_date: str | None = None,
+    ) -> list[PersonSummary]:
+        """The persons found by NHS number, or by local number, or by family name and birth date (at most 50).
+
+        Raises `BadInput` naming the field when nothing usable was asked for.
+        """
+        check(role_of(actor), Permission.SEARCH)
+        with self._store.reading() as unit:
+            if nhs_number:
+                records = self._by_nhs_number(unit, nhs_number)
+                how = "nhs_number"
+            elif local_id:
+                records = self._by_local_id(unit, local_id.strip(), authority)
+                how = "local_id"
+            else:
+                records = self._by_name(unit, family_name, birth_date)
+                how = "name"
+            found = self._summaries(unit, records)
+            unit.audit(
+                AuditEvent(actor, Action.SEARCHED, detail={"by": how, "found": [one.enterprise_id for one in found]})
+            )
+        return found
+
+    def _by_nhs_number(self, unit: UnitOfWork, text: str) -> list[int]:
+        number = normalise(text)
+        if number is None:
+            raise BadInput("Enter a 10 digit NHS number", field="nhs_number")
+        return unit.records.with_number(NHS, number)
+
+    def _by_local_id(self, unit: UnitOfWork, local_id: str, authority: str | None) -> list[int]:
+        if authority:
+            known = self._config.authority(authority)
+            if known is None:
+                raise BadInput("This organisation is not known", field="authority")
+            record = unit.records.find(known.code, local_id)
+            return [record.id] if record else []
+        return [record.id for record in unit.records.with_local_id(local_id)]
+
+    def _by_name(self, unit: UnitOfWork, family_name: str | None, birth_date: str | None) -> list[int]:
+        if not family_name or not family_name.strip():
+            raise BadInput(
+                "Enter an NHS number, a local number, or a family name and date of birth", field="family_name"
+            )
+        prepared, _ = prepare(Demographics(family_name=family_name, birth_date=birth_date), allow_test_numbers=True)
+        if prepared.family is None:
+            raise BadInput("Enter a family name that can be searched for", field="family_name")
+        if prepared.birth is None:
+            raise BadInput("Enter a whole date of birth", field="birth_date")
+        ids, _ = unit.records.block(blocking_keys(prepared), BLOCK_LIMIT * 5)
+        return ids
+
+    def _summaries(self, unit: UnitOfWork, record_ids: Sequence[int]) -> list[PersonSummary]:
+        persons: dict[int, None] = {}
+        for record in unit.records.get(record_ids).values():
+            current = unit.persons.current_link(unit.records.survivor(record).id)
+            if current is not None:
+                persons[current.person_id] = None
+            if len(persons) >= MOST_FOUND:
+                break
+        rows = unit.persons.get(persons)
+        return [
+            PersonSummary(rows[p].enterprise_id, tuple(views.records_of_person(unit, self._config, p))) for p in persons
+        ]
+
+    def person(self, actor: Actor, enterprise_id: str) -> PersonView:
+        """The person's page; raises `NotFound`."""
+        check(role_of(actor), Permission.VIEW_PERSON)
+        with self._store.reading() as unit:
+            asked = unit.persons.by_enterprise_id(enterprise_id)
+            if asked is None:
+                raise NotFound("no person has this enterprise id")
+            person = unit.persons.survivor(asked)
+            records = tuple(views.records_of_person(unit, self._config, person.id))
+            ids = [r.record_id for r in records]
+            history = tuple(views.history_line(line) for line in audit.of_person(unit.connection, person.id, ids))
+            tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids))
+            unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))
+        merged_from = asked.enterprise_id if asked.id != person.id else None
+        return PersonView(person.enterprise_id, merged_from, records, history, tasks)
+
+    def crosswalk(
+        self, actor: Actor, authority: str, value: str, *, target: Sequence[str] = (), at: str | None = None
+    ) -> Crosswalk:
+        """The identifiers of the person whom `authority` knows by `value`; `target` narrows the authorities.
+
+        Raises `BadInput` for an unknown authority, and `NotFound`. `at` (the past) is not answered yet.
+        """
+        check(role_of(actor), Permission.QUERY_CROSSWALK)
+        known = self._config.authority(authority)
+        if known is None:
+            raise BadInput("the assigning authority is not known", field="authority", code="unknown-authority")
+        wanted = set()
+        for name in target:
+            domain = self._config.authority(name)
+            if domain is None:
+                raise BadInput("a target authority is not known", field="target", code="unknown-authority")
+            wanted.add(domain.code)
+        if at is not None:
+            raise BadInput("asking for a moment in the past is not supported yet", field="at", code="not-supported")
+        with self._store.reading() as unit:
+            person = self._person_by_identifier(unit, known.code, value)
+            unit.audit(
+                AuditEvent(
+                    actor,
+                    Action.CROSSWALK_READ,
+                    person_id=person.id,
+                    detail={"authority": known.code, "target": sorted(wanted)},
+                )
+            )
+            entries = [e for e in _identifiers(unit, person.id) if not wanted or e.authority in wanted]
+        return Crosswalk(person.enterprise_id, tuple(entries))
+
+    def _person_by_identifier(self, unit: UnitOfWork, authority: str, value: str) -> StoredPerson:
+        if authority == NHS:
+            number = normalise(value)
+            records = list(unit.records.get(unit.records.with_number(NHS, number)).values()) if number else []
+        else:
+            record = unit.records.find(authority, value)
+            records = [record] if record else []
+        persons = set()
+        for record in records:
+            current = unit.persons.current_link(unit.records.survivor(record).id)
+            if current is not None:
+                persons.add(current.person_id)
+        if not persons:
+            raise NotFound("the identifier is not known")
+        if len(persons) > 1:
+            raise BadInput(
+                "the number stands on more than one person; a reviewer must look", field="value", code="several-persons"
+            )
+        return unit.persons.get(persons)[persons.pop()]
+
+
+def _identifiers(unit: UnitOfWork, person_id: int) -> list[CrosswalkEntry]:
+    active = list(unit.records.get(link.record_id for link in unit.persons.members([person_id])).values())
+    every: list[StoredRecord] = active + unit.records.absorbed([record.id for record in active])
+    entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in every]
+    numbers: dict[str, bool] = {}
+    for value, verified in unit.records.numbers_of_persons([person_id])[person_id]:
+        numbers[value] = numbers.get(value, False) or verified
+    entries += [CrosswalkEntry(NHS, value, "national", verified, ACTIVE) for value, verified in numbers.items()]
+    return sorted(entries, key=lambda e: (e.authority, e.value))

@@ -1,0 +1,264 @@
+"""The review queue: what a human is asked, with the evidence, and what the answer does."""
+
+from dataclasses import dataclass
+
+from mpi.config import Config
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.errors import BadInput, Conflict, NotFound
+from mpi.domain.person import DEMOGRAPHIC_FIELDS
+from mpi.domain.review import TaskState, TaskType, Verdict, next_state
+from mpi.domain.roles import Permission, can, check, role_of
+from mpi.matching.decide import decide_pair
+from mpi.matching.model import LinkageModel
+from mpi.services import identity, views
+from mpi.services.identity import Cause
+from mpi.services.merge import Merger, pairs_of
+from mpi.services.views import HistoryLine, RecordView, TaskSummary
+from mpi.store import audit
+from mpi.store.persons import MANUAL
+from mpi.store.tasks import StoredTask, StoredVerdict
+from mpi.store.unit_of_work import Store, UnitOfWork
+
+FIELD_LABELS: dict[str, str] = {
+    "nhs_number": "NHS number",
+    "nhs_number_status": "NHS number status",
+    "family_name": "Family name",
+    "given_name": "Given name",
+    "middle_names": "Middle names",
+    "previous_family_name": "Previous family name",
+    "birth_date": "Date of birth",
+    "sex": "Sex",
+    "address_line": "Address",
+    "town": "Town or city",
+    "postcode": "Postcode",
+    "phone": "Phone number",
+    "email": "Email address",
+    "gp_practice": "GP practice",
+    "other_identifier": "Other identifier",
+    "multiple_birth_order": "Order in a multiple birth",
+    "death_date": "Date of death",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValues:
+    """One recorded field of both records; None where a side recorded nothing."""
+
+    field: str
+    label: str
+    left: str | None
+    right: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """One comparison of the model: what was found in plain English, and what it adds in bits."""
+
+    comparison: str
+    agreement: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """One page of the queue; `total` counts all tasks that the filter lets through."""
+
+    tasks: tuple[TaskSummary, ...]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task with its evidence as it is now. `weight`, `link`, `keep`, `review` in bits."""
+
+    summary: TaskSummary
+    fields: tuple[FieldValues, ...]
+    comparisons: tuple[ComparisonView, ...]
+    weight: float | None
+    link: float
+    keep: float
+    review: float
+    same_person_now: bool
+    verdicts: tuple[StoredVerdict, ...]
+    history: tuple[HistoryLine, ...]
+    may_decide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a verdict did: the task's state, and the next open task (None: the queue is empty)."""
+
+    state: TaskState
+    next_task: int | None
+
+
+class Review:
+    """The review queue."""
+
+    def __init__(self, store: Store, config: Config, model: LinkageModel, merger: Merger) -> None:
+        self._store = store
+        self._config = config
+        self._model = model
+        self._merger = merger
+
+    def queue(
+        self,
+        actor: Actor,
+        *,
+        state: TaskState = TaskState.OPEN,
+        type_: TaskType | None = None,
+        page: int = 1,
+        size: int = 25,
+    ) -> QueuePage:
+        """One page of tasks, heaviest first."""
+        check(role_of(actor), Permission.VIEW_QUEUE)
+        with self._store.reading() as unit:
+            total = sum(n for (s, t), n in unit.tasks.counts().items() if s is state and type_ in (None, t))
+            pages = max(1, -(-total // size))
+            page = min(max(1, page), pages)
+            tasks = unit.tasks.page(state, type_, most=size, skip=(page - 1) * size)
+            shown = tuple(views.task_summary(unit, self._config, task) for task in tasks)
+        return QueuePage(shown, total, page, pages)
+
+    def task(self, actor: Actor, task_id: int) -> TaskView:
+        """One task with its evidence; raises `NotFound`."""
+        role = role_of(actor)
+        check(role, Permission.VIEW_QUEUE)
+        with self._store.reading() as unit:
+            task = _found(unit, task_id)
+            summary = views.task_summary(unit, self._config, task)
+            comparisons, weight = self._evidence(unit, task)
+            history = tuple(
+                views.history_line(line)
+                for line in audit.of_task(unit.connection, task_id)
+                if line.action != Action.TASK_READ.value
+            )
+            view = TaskView(
+                summary,
+                _fields(summary.left, summary.right),
+                comparisons,
+                weight,
+                self._model.thresholds.link,
+                self._model.thresholds.keep,
+                self._model.thresholds.review,
+                _same_person(unit, task),
+                tuple(unit.tasks.verdicts(task_id)),
+                history,
+                task.state is not TaskState.CLOSED and can(role, Permission.DECIDE),
+            )
+            unit.audit(AuditEvent(actor, Action.TASK_READ, task_id=task_id, record_id=task.left_record))
+        return view
+
+    def _evidence(self, unit: UnitOfWork, task: StoredTask) -> tuple[tuple[ComparisonView, ...], float | None]:
+        both = unit.records.get(i for i in (task.left_record, task.right_record) if i is not None)
+        if len(both) < 2 or task.left_record is None or task.right_record is None:
+            return (), task.weight
+        pair = decide_pair(
+            self._model, identity.prepared_of(both[task.left_record]), identity.prepared_of(both[task.right_record])
+        )
+        return tuple(ComparisonView(e.comparison, e.label, e.bits) for e in pair.evidence), pair.weight
+
+    def decide(self, actor: Actor, task_id: int, verdict: Verdict, reason: str) -> Decided:
+        """Carry out a reviewer's verdict.
+
+        Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` when the task is closed
+        already or the index does not allow it.
+        """
+        check(role_of(actor), Permission.DECIDE)
+        reason = reason.strip()
+        if not reason:
+            raise BadInput("Enter a reason", field="reason")
+        with self._store.writing() as unit:
+            task = _found(unit, task_id)
+            state = next_state(task.state, verdict)
+            cause = Cause(actor, task.message_id, task_id)
+            unit.tasks.add_verdict(
+                task,
+                state,
+                verdict,
+                reason,
+                event=AuditEvent(
+                    actor,
+                    Action.TASK_DECIDED,
+                    message_id=task.message_id,
+                    reason=reason,
+                    detail={"verdict": verdict.value, "type": task.type.value, "weight": task.weight},
+                ),
+            )
+            if verdict is Verdict.SAME:
+                self._same(unit, task, cause, reason)
+            elif verdict is Verdict.DIFFERENT:
+                self._different(unit, task, cause, reason)
+            return Decided(state, unit.tasks.next_open(task_id))
+
+    def _same(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
+        if task.type is TaskType.HELD_MERGE:
+            self._merger.release(unit, pairs_of(task.evidence), cause)
+        else:
+            one, other = _persons(unit, task)
+            if one is None or other is None:
+                raise Conflict("a record of this task has no person any more")
+            if one != other:
+                identity.join(unit, min(one, other), max(one, other), cause, reason)
+            else:
+                _confirm(unit, task, cause, reason)
+        records = [r for r in (task.left_record, task.right_record) if r is not None]
+        person = identity.person_of(unit, records[0]) if records else None
+        members = unit.persons.members([person]) if person is not None else []
+        identity.settle_tasks(unit, {*records, *(m.record_id for m in members)}, cause, but=task.id)
+
+    def _different(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
+        if task.left_record is None or task.right_record is None or task.left_record == task.right_record:
+            return  # a held merge of numbers that are not both in the index: nothing to keep apart
+        both = unit.records.get([task.left_record, task.right_record])
+        left = unit.records.survivor(both[task.left_record])
+        right = unit.records.survivor(both[task.right_record])
+        if left.id == right.id:
+            raise Conflict("the two numbers were merged into one; take the merge back first")
+        unit.persons.keep_apart(
+            left.id, right.id, cause.actor.name, reason, task.id, event=cause.event(Action.KEPT_APART, reason=reason)
+        )
+        current, other = unit.persons.current_link(left.id), unit.persons.current_link(right.id)
+        if current is not None and other is not None and current.person_id == other.person_id:
+            identity.unlink(unit, current, cause, reason)
+            identity.new_person(unit, left.id, cause, MANUAL, reason)
+
+
+def _confirm(unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
+    """A human says that a doubtful link is right: from now on it is theirs and no update moves it."""
+    for record_id in (task.left_record, task.right_record):
+        current = unit.persons.current_link(record_id) if record_id is not None else None
+        if current is not None and current.grounds.how != MANUAL:
+            grounds = current.grounds._replace(
+                how=MANUAL, made_by=cause.actor.name, reason=reason, task_id=cause.task_id
+            )
+            identity.move(unit, current, current.person_id, grounds, cause, "confirmed by a reviewer")
+
+
+def _found(unit: UnitOfWork, task_id: int) -> StoredTask:
+    task = unit.tasks.get(task_id)
+    if task is None:
+        raise NotFound(f"there is no review task {task_id}")
+    return task
+
+
+def _persons(unit: UnitOfWork, task: StoredTask) -> tuple[int | None, int | None]:
+    left = identity.person_of(unit, task.left_record) if task.left_record is not None else None
+    right = identity.person_of(unit, task.right_record) if task.right_record is not None else None
+    return left, right
+
+
+def _same_person(unit: UnitOfWork, task: StoredTask) -> bool:
+    left, right = _persons(unit, task)
+    return left is not None and left == right
+
+
+def _fields(left: RecordView | None, right: RecordView | None) -> tuple[FieldValues, ...]:
+    found = []
+    for name in DEMOGRAPHIC_FIELDS:
+        values = [getattr(side.recorded, name) if side else None for side in (left, right)]
+        if any(value is not None for value in values):
+            found.append(FieldValues(name, FIELD_LABELS[name], values[0], values[1]))
+    return tuple(found)

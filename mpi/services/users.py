@@ -1,0 +1,256 @@
+"""Accounts of people and tokens of machines: who may come in, and as whom they act."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
+from mpi.domain.roles import Permission, Role, check
+from mpi.services.passwords import Passwords, check_password
+from mpi.store import clock
+from mpi.store.unit_of_work import Store, UnitOfWork
+from mpi.store.users import StoredAccount
+
+FAILURES_ALLOWED = 5
+LOCKED_FOR = timedelta(minutes=15)
+"""After `FAILURES_ALLOWED` wrong passwords in a row no password is looked at for this long."""
+
+IDLE_LIMIT = timedelta(minutes=30)
+SESSION_LIMIT = timedelta(hours=12)
+_SEEN_STEP = timedelta(minutes=1)
+"""A session's last use is written at most this often, so that reading pages does not write at each step."""
+
+TOKEN_PREFIX = "mpi_"  # noqa: S105 - lets secret scanners find a token that leaked; it is no secret itself
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as administrators see it."""
+
+    name: str
+    role: Role
+    locked: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A machine's bearer token as administrators see it: never the token itself."""
+
+    name: str
+    role: Role
+    revoked: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody who is signed in, and the id that their cookie carries."""
+
+    actor: Actor
+    role: Role
+    session_id: str
+
+
+class Users:
+    """Accounts, sessions and tokens. Each method is one transaction with its audit events."""
+
+    def __init__(self, store: Store, passwords: Passwords | None = None) -> None:
+        self._store = store
+        self._passwords = passwords or Passwords()
+
+    # --- administration ----------------------------------------------------------------------------------------------
+
+    def add(self, actor: Actor, name: str, role: Role, password: str) -> None:
+        """Make an account. Raises `Conflict` when the name is taken, `BadInput` for a name or password not allowed."""
+        _may_manage(actor)
+        name = _checked_name(name)
+        check_password(name, password)
+        hashed = self._passwords.hash(password)
+        with self._store.writing(identities=False) as unit:
+            if unit.accounts.get(name):
+                raise Conflict(f"there is an account {name!r} already")
+            event = _changed(actor, {"account": name, "after": {"role": role.value}})
+            unit.accounts.add(name, role, hashed, event=event)
+
+    def set_password(self, actor: Actor, name: str, password: str) -> None:
+        """Give an account another password and end its sessions."""
+        _may_manage(actor)
+        check_password(name, password)
+        hashed = self._passwords.hash(password)
+        with self._store.writing(identities=False) as unit:
+            account = _account(unit, name)
+            event = _changed(actor, {"account": account.name, "changed": "password"})
+            unit.accounts.set_password(account.id, hashed, event=event)
+
+    def set_role(self, actor: Actor, name: str, role: Role) -> None:
+        """Give an account another role and end its sessions."""
+        _may_manage(actor)
+        with self._store.writing(identities=False) as unit:
+            account = _account(unit, name)
+            detail = {"account": account.name, "before": {"role": account.role.value}, "after": {"role": role.value}}
+            unit.accounts.set_role(account.id, role, event=_changed(actor, detail))
+
+    def set_lock(self, actor: Actor, name: str, locked: bool) -> None:
+        """Lock an account and end its sessions, or unlock it and forget its failed sign-ins."""
+        _may_manage(actor)
+        with self._store.writing(identities=False) as unit:
+            account = _account(unit, name)
+            detail = {"account": account.name, "after": {"locked": locked}}
+            unit.accounts.set_lock(account.id, locked, event=_changed(actor, detail))
+
+    def accounts(self, actor: Actor) -> list[Account]:
+        """All accounts by name."""
+        _may_manage(actor)
+        with self._store.reading() as unit:
+            found = unit.accounts.all()
+        return [Account(a.name, a.role, a.locked_at is not None, a.created_at) for a in found]
+
+    def issue_token(self, actor: Actor, name: str, role: Role) -> str:
+        """A new bearer token, readable this once: only its digest is kept. Raises `Conflict` when the name is taken."""
+        _may_manage(actor)
+        name = _checked_name(name)
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        with self._store.writing(identities=False) as unit:
+            if unit.accounts.token_named(name):
+                raise Conflict(f"a token was issued under the name {name!r} already; names are not used twice")
+            event = AuditEvent(actor, Action.TOKEN_ISSUED, detail={"role": role.value})
+            unit.accounts.add_token(name, role, _digest(token), event=event)
+        return token
+
+    def revoke_token(self, actor: Actor, name: str) -> None:
+        """Make a token useless. Raises `NotFound` when none was issued under this name."""
+        _may_manage(actor)
+        with self._store.writing(identities=False) as unit:
+            if not unit.accounts.token_named(name):
+                raise NotFound(f"no token was issued under the name {name!r}")
+            unit.accounts.revoke_token(name, event=_changed(actor, {"token": name, "after": {"revoked": True}}))
+
+    def tokens(self, actor: Actor) -> list[Token]:
+        """All tokens by name, revoked ones too."""
+        _may_manage(actor)
+        with self._store.reading() as unit:
+            found = unit.accounts.tokens()
+        return [Token(t.name, t.role, t.revoked_at is not None, t.created_at) for t in found]
+
+    # --- people at the door ------------------------------------------------------------------------------------------
+
+    def sign_in(self, name: str, password: str) -> SignedIn | None:
+        """A new session, or None: unknown name, wrong password and locked account look alike and take as long."""
+        with self._store.reading() as unit:
+            account = unit.accounts.get(name.strip().casefold())
+            now = clock.read(unit.now)
+        shut = account is None or account.locked_at is not None or _is_locked_out(account, now)
+        matches = self._passwords.matches(account.password_hash if account else None, password)
+        if account is None or shut or not matches:
+            self._refuse(account, shut=shut)
+            return None
+        return self._let_in(account, password)
+
+    def _refuse(self, account: StoredAccount | None, *, shut: bool) -> None:
+        # A name that is not known is not written down: people type their password there.
+        detail = {"account": account.name} if account else {"account": "unknown"}
+        reason = "no such account" if account is None else "locked" if shut else "wrong password"
+        actor = Actor(account.name, account.role.value) if account else Actor("nobody", "nobody")
+        event = AuditEvent(actor, Action.SIGN_IN_FAILED, reason=reason, detail=detail)
+        with self._store.writing(identities=False) as unit:
+            current = unit.accounts.get(account.name) if account else None
+            if current is None or shut:
+                unit.audit(event)
+            else:
+                before = 0 if _is_over(current, clock.read(unit.now)) else current.failed_attempts
+                unit.accounts.note_failure(current.id, before + 1, event=event)
+
+    def _let_in(self, account: StoredAccount, password: str) -> SignedIn | None:
+        renewed = self._passwords.hash(password) if self._passwords.is_outdated(account.password_hash) else None
+        session_id = secrets.token_urlsafe(32)
+        actor = Actor(account.name, account.role.value)
+        with self._store.writing(identities=False) as unit:
+            current = unit.accounts.get(account.name)
+            # Looked at again: tries sent at the same moment must not outrun the count, nor a change made meanwhile.
+            if (
+                current is None
+                or current.session_version != account.session_version
+                or _is_locked_out(current, clock.read(unit.now))
+            ):
+                detail = {"account": account.name}
+                unit.audit(AuditEvent(actor, Action.SIGN_IN_FAILED, reason="locked", detail=detail))
+                return None
+            unit.accounts.note_success(account.id, renewed)
+            unit.accounts.start_session(account, _digest(session_id), event=AuditEvent(actor, Action.SIGNED_IN))
+        return SignedIn(actor, account.role, session_id)
+
+    def session(self, session_id: str) -> SignedIn | None:
+        """Who holds this session; None when it ended, ran out, or the account was changed since sign-in."""
+        digest = _digest(session_id)
+        with self._store.reading() as unit:
+            session = unit.accounts.session(digest)
+            now = clock.read(unit.now)
+        if session is None or session.ended_at is not None or session.version != session.account.session_version:
+            return None
+        idle = now - clock.read(session.seen_at)
+        if idle > IDLE_LIMIT or now - clock.read(session.started_at) > SESSION_LIMIT:
+            return None
+        if idle > _SEEN_STEP:
+            # The page matters more than the note of its being read.
+            with suppress(TemporaryFailure), self._store.writing(identities=False) as unit:
+                unit.accounts.touch_session(digest)
+        account = session.account
+        return SignedIn(Actor(account.name, account.role.value), account.role, session_id)
+
+    def sign_out(self, signed_in: SignedIn) -> None:
+        """End a session for good: a copy of its cookie is worth nothing afterwards."""
+        with self._store.writing(identities=False) as unit:
+            event = AuditEvent(signed_in.actor, Action.SIGNED_OUT)
+            unit.accounts.end_session(_digest(signed_in.session_id), event=event)
+
+    # --- machines at the door ----------------------------------------------------------------------------------------
+
+    def bearer(self, token: str) -> Actor | None:
+        """As whom a machine with this token acts; None for a token that was never issued or is revoked."""
+        with self._store.reading() as unit:
+            found = unit.accounts.token(_digest(token))
+        if found is None or found.revoked_at is not None:
+            return None
+        return Actor(f"token:{found.name}", found.role.value)
+
+
+def _may_manage(actor: Actor) -> None:
+    check(Role(actor.role), Permission.MANAGE_USERS)
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip().casefold()
+    if not _NAME.fullmatch(name):
+        raise BadInput("a name has 1 to 64 letters, digits or . _ @ - and begins with a letter or digit", field="name")
+    return name
+
+
+def _account(unit: UnitOfWork, name: str) -> StoredAccount:
+    account = unit.accounts.get(name.strip().casefold())
+    if account is None:
+        raise NotFound(f"there is no account {name!r}")
+    return account
+
+
+def _changed(actor: Actor, detail: Mapping[str, object]) -> AuditEvent:
+    return AuditEvent(actor, Action.USER_CHANGED, detail=detail)
+
+
+def _is_over(account: StoredAccount, now: datetime) -> bool:
+    return account.failed_at is None or now - clock.read(account.failed_at) >= LOCKED_FOR
+
+
+def _is_locked_out(account: StoredAccount, now: datetime) -> bool:
+    return account.failed_attempts >= FAILURES_ALLOWED and not _is_over(account, now)
+
+
+def _digest(secret: str) -> str:
+    # The secrets are 256 random bits, so that one plain hash is enough: there is nothing to guess.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,152 @@
+"""What pages and answers show of records, tasks and history: plain values, nothing of the store."""
+
+from dataclasses import dataclass, replace
+
+from mpi.config import Config
+from mpi.domain.person import Demographics, ValueProblem
+from mpi.domain.review import TaskState, TaskType
+from mpi.matching.prepared import Prepared
+from mpi.store.audit import AuditLine
+from mpi.store.persons import StoredLink
+from mpi.store.records import StoredRecord
+from mpi.store.tasks import StoredTask
+from mpi.store.unit_of_work import UnitOfWork
+
+HIDDEN = ("address_line", "town", "postcode", "phone", "email", "gp_practice")
+"""Fields of a restricted record that are shown to nobody (PDS: address, telecom and practice are withheld)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A source record as it may be shown. `weight` (bits) is that of its link; None for a person's first record."""
+
+    record_id: int
+    authority: str
+    authority_name: str
+    local_id: str
+    status: str
+    restricted: bool
+    recorded: Demographics
+    nhs_verified: bool
+    problems: tuple[ValueProblem, ...]
+    enterprise_id: str | None
+    linked_since: str | None
+    how: str | None
+    weight: float | None
+    source: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A review task in a list. `weight` in bits; None where no pair was weighed."""
+
+    id: int
+    type: TaskType
+    state: TaskState
+    weight: float | None
+    rule: str | None
+    reason: str
+    created_at: str
+    left: RecordView | None
+    right: RecordView | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One line of history: when, who, in which role, what, in plain English."""
+
+    at: str
+    actor: str
+    role: str
+    action: str
+    text: str
+
+
+_ACTIONS = {
+    "record.created": "Record received",
+    "record.updated": "Record updated",
+    "record.unchanged": "Record received again, unchanged",
+    "record.merged": "Number merged into another",
+    "person.created": "Person created",
+    "person.merged": "Person merged into another",
+    "link.made": "Record linked",
+    "link.ended": "Link ended",
+    "do-not-link.made": "Marked as different people",
+    "do-not-link.ended": "Mark of different people taken back",
+    "task.opened": "Review asked for",
+    "task.decided": "Review decided",
+    "task.read": "Review looked at",
+    "message.received": "Message received",
+    "message.held": "Message held",
+    "message.replayed": "Message replayed",
+    "person.read": "Person looked at",
+    "study.checked": "Outside study checked",
+}
+
+
+def record_view(config: Config, record: StoredRecord, link: StoredLink | None, enterprise_id: str | None) -> RecordView:
+    """A record as it may be shown: of a restricted one without where the person lives or is registered."""
+    authority = config.authority(record.authority)
+    recorded = record.recorded
+    if record.restricted:
+        recorded = replace(recorded, **dict.fromkeys(HIDDEN))
+    return RecordView(
+        record_id=record.id,
+        authority=record.authority,
+        authority_name=authority.name if authority else record.authority,
+        local_id=record.local_id,
+        status=record.status,
+        restricted=record.restricted,
+        recorded=recorded,
+        nhs_verified=Prepared.from_json(record.prepared).nhs_verified,
+        problems=record.problems,
+        enterprise_id=enterprise_id,
+        linked_since=link.valid_from if link else None,
+        how=link.grounds.how if link else None,
+        weight=link.grounds.weight if link else None,
+        source=record.source,
+        updated_at=record.updated_at,
+    )
+
+
+def records_of_person(unit: UnitOfWork, config: Config, person_id: int) -> list[RecordView]:
+    """The records of a person, active ones first, then those merged into them."""
+    person = unit.persons.get([person_id])[person_id]
+    links = {link.record_id: link for link in unit.persons.members([person_id])}
+    active = list(unit.records.get(links).values())
+    shown = [record_view(config, r, links[r.id], person.enterprise_id) for r in active]
+    merged = unit.records.absorbed([record.id for record in active])
+    return shown + [record_view(config, r, None, person.enterprise_id) for r in merged]
+
+
+def record_by_id(unit: UnitOfWork, config: Config, record_id: int | None) -> RecordView | None:
+    """One record with its person; None for None or an id that does not exist."""
+    record = unit.records.get([record_id]).get(record_id) if record_id is not None else None
+    if record is None:
+        return None
+    link = unit.persons.current_link(unit.records.survivor(record).id)
+    person = unit.persons.get([link.person_id])[link.person_id] if link else None
+    return record_view(config, record, link, person.enterprise_id if person else None)
+
+
+def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSummary:
+    """A task as lists show it."""
+    return TaskSummary(
+        task.id,
+        task.type,
+        task.state,
+        task.weight,
+        task.rule,
+        task.reason,
+        task.created_at,
+        record_by_id(unit, config, task.left_record),
+        record_by_id(unit, config, task.right_record),
+    )
+
+
+def history_line(line: AuditLine) -> HistoryLine:
+    """An audit event in plain English."""
+    text = _ACTIONS.get(line.action, line.action)
+    reason = line.body.get("reason")
+    return HistoryLine(line.at, line.actor, line.role, line.action, f"{text}: {reason}" if reason else text)
