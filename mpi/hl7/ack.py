@@ -132,9 +132,9 @@ def _coded(error: MessageError, marks: Delimiters) -> tuple[str, str, str]:
 
 
 def _sentence(errors: Sequence[MessageError]) -> str:
-    """All errors in one line of at most 80 characters, the length of MSA-3."""
-    parts = [f"{_short(error.location)}: {error.text}" if error.location else error.text for error in errors]
-    text = "; ".join(parts)
+    """All places and the first error in one line of at most 80 characters, the length of MSA-3."""
+    places = dict.fromkeys(_short(error.location) for error in errors if error.location)
+    text = ": ".join([", ".join(places), errors[0].text] if places else [errors[0].text])
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -148,7 +148,8 @@ def _register(message: Message, source: Source, config: Config) -> _Asked:
         raise _Refusal(AckCode.ERROR, own.code, own.text, own.location)
     said = read_demographics(message, pid, found, config)
     record = SourceRecord(own.authority, own.value, said.changes, restricted=said.restricted)
-    return _Asked(Register(record), said.places, notes(found, source) + said.notes)
+    places = {**said.places, "local_id": own.place}
+    return _Asked(Register(record), places, notes(found, source) + said.notes)
 
 
 def _merge(message: Message, source: Source, config: Config) -> _Asked:
