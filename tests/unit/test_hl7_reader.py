@@ -142,8 +142,7 @@ def _exhaust(raw: bytes) -> None:
     """Read everything that can be asked for."""
     try:
         message = reader.read(raw)
-    except Unreadable as error:
-        assert error.code in (100, 101, 102, 103)
+    except Unreadable:
         return
     for segment in message.segments:
         for field in range(1, 40):
@@ -151,7 +150,7 @@ def _exhaust(raw: bytes) -> None:
                 for component in range(1, 6):
                     value = repeat.value(component)
                     assert value is None or value == value.strip()
-                    assert value is None or value.isprintable() or "\xa0" <= max(value)
+                    assert value is None or value.isprintable() or max(value) >= "\xa0"
 
 
 # ASCII only: python-hl7 writes other characters as their code point, which is no character set of HL7's.
