@@ -11,6 +11,7 @@ from mpi.services.overview import Overview
 from mpi.services.people import People
 from mpi.services.register import Registrar
 from mpi.services.review import Review
+from mpi.services.users import Users
 from mpi.store.database import Database
 from mpi.store.unit_of_work import Store
 
@@ -28,6 +29,7 @@ class App:
     people: People
     matcher: Matcher
     overview: Overview
+    users: Users
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -50,4 +52,5 @@ def build(config: Config) -> App:
         people=People(store, config, model),
         matcher=Matcher(store, config, model),
         overview=Overview(store),
+        users=Users(store),
     )
