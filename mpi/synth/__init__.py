@@ -1,1 +1,1 @@
-"""The synthetic population with known truth."""
+"""The synthetic population with known truth: made-up people, with the faults that real registers have."""
