@@ -222,7 +222,7 @@ def _log_outcome(received: Received, outcome: Outcome, read_ms: float, total_ms:
         "application": inbound.application,
         "facility": inbound.facility,
         "control_id": inbound.control_id,
-        "event": inbound.event,
+        "trigger": inbound.event,
         "ack": outcome.ack.value,
         "codes": [int(error.code) for error in outcome.errors],
         "message_id": outcome.message_id,

@@ -7,6 +7,7 @@ python-hl7 (figures in docs/explanation/hl7-reader.md); the tests compare each v
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mpi.hl7 import charset
 
@@ -186,6 +187,7 @@ def _opening(raw: bytes) -> tuple[str | None, bytes, Delimiters]:
     return codec, body, _delimiters(opening)
 
 
+@lru_cache(maxsize=256)
 def _delimiters(opening: str) -> Delimiters:
     field = opening[3]
     found = re.split("[" + re.escape(field) + "\r\n]", opening[4:], maxsplit=1)[0][:4]
