@@ -1,0 +1,201 @@
+"""A40: the subsumed number leads to the survivor, with history; what looks wrong is held for a human."""
+
+import pytest
+
+from mpi.bootstrap import App
+from mpi.domain.errors import NotFound
+from mpi.domain.messages import AckCode, Merge, MergePair
+from mpi.domain.person import Identifier
+from mpi.domain.review import TaskType, Verdict
+from tests.builders import nhs_number
+from tests.index import REVIEWER, merge, message, persons_of, register
+
+N1, N2 = nhs_number(21), nhs_number(22)
+TUNDE = {
+    "family_name": "Oyelaran",
+    "given_name": "Tunde",
+    "birth_date": "1999-11-02",
+    "sex": "male",
+    "address_line": "3 Mill Lane",
+    "town": "Otherby",
+    "postcode": "M13 9PL",
+}
+
+
+def held(app: App) -> list[tuple[int, str]]:
+    return [(t.id, t.reason) for t in app.review.queue(REVIEWER, type_=TaskType.HELD_MERGE).tasks]
+
+
+def test_the_subsumed_number_leads_to_the_survivor(app: App) -> None:
+    register(app, "RXX", "1", postcode="LS7 1AA")
+    register(app, "RXX", "2")
+    assert merge(app, "1", "2").ack is AckCode.ACCEPTED
+    one, two = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert one == two and held(app) == []
+
+
+def test_a_person_left_without_records_still_leads_to_the_survivor(app: App) -> None:
+    register(app, "RXX", "1", birth_date=None, address_line=None, postcode=None, town=None, sex=None)
+    register(app, "RXX", "2")
+    before, survivor = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert before != survivor
+    merge(app, "1", "2")
+    assert app.people.person(REVIEWER, before).enterprise_id == survivor
+
+
+def test_a_chain_of_merges_is_followed_to_its_end(app: App) -> None:
+    for number in ("1", "2", "3", "4"):
+        register(app, "RXX", number)
+    for subsumed, surviving in (("1", "2"), ("2", "3"), ("3", "4")):
+        assert merge(app, subsumed, surviving).ack is AckCode.ACCEPTED
+    assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RXX", "3"), ("RXX", "4")))) == 1
+    assert held(app) == []
+
+
+def test_a_merge_sent_twice_changes_nothing_the_second_time(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    assert merge(app, "1", "2").ack is AckCode.ACCEPTED
+    assert held(app) == []
+
+
+def test_an_unknown_subsumed_number_changes_nothing_and_is_no_error(app: App) -> None:
+    register(app, "RXX", "2")
+    assert merge(app, "1", "2").ack is AckCode.ACCEPTED
+    with pytest.raises(NotFound):
+        persons_of(app, ("RXX", "1"))
+
+
+def test_an_unknown_surviving_number_makes_it_a_change_of_identifier(app: App) -> None:
+    register(app, "RXX", "1")
+    [person] = persons_of(app, ("RXX", "1"))
+    assert merge(app, "1", "2").ack is AckCode.ACCEPTED
+    assert persons_of(app, ("RXX", "1"), ("RXX", "2")) == [person, person]
+    register(app, "RXX", "2", phone="01134960000")
+    assert persons_of(app, ("RXX", "2")) == [person], "a later registration of the survivor is an update"
+
+
+def circular(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    merge(app, "2", "1")
+
+
+def into_itself(app: App) -> None:
+    register(app, "RXX", "1")
+    merge(app, "1", "1")
+
+
+def across_authorities(app: App) -> None:
+    register(app, "RXX", "1", **TUNDE)
+    register(app, "RYY", "2")
+    merge(app, "1", "2", other="RYY")
+
+
+def verified_numbers_differ(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    register(app, "RXX", "2", nhs_number=N2, nhs_number_status="01")
+    merge(app, "1", "2")
+
+
+def verified_number_of_another_record_of_the_person_differs(app: App) -> None:
+    register(app, "RYY", "7", nhs_number=N1, nhs_number_status="01")
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    register(app, "RXX", "2", **(TUNDE | {"nhs_number": N2, "nhs_number_status": "01"}))
+    merge(app, "1", "2")
+
+
+def clearly_different_people(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    merge(app, "1", "2")
+
+
+def survivor_was_merged_before(app: App) -> None:
+    for number in ("1", "2", "3"):
+        register(app, "RXX", number)
+    merge(app, "2", "3")
+    merge(app, "1", "2")
+
+
+def kept_apart_by_a_reviewer(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1)
+    register(app, "RXX", "2", nhs_number=N2)
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "two people")
+    merge(app, "1", "2")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        circular,
+        into_itself,
+        across_authorities,
+        verified_numbers_differ,
+        verified_number_of_another_record_of_the_person_differs,
+        clearly_different_people,
+        survivor_was_merged_before,
+        kept_apart_by_a_reviewer,
+    ],
+)
+def test_a_merge_that_looks_wrong_is_held_and_not_applied(app: App, story) -> None:  # type: ignore[no-untyped-def]
+    story(app)
+    assert len(held(app)) == 1, held(app)
+
+
+def test_a_held_merge_is_applied_when_a_reviewer_says_same_person(app: App) -> None:
+    verified_numbers_differ(app)
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "the site confirmed by telephone")
+    one, two = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert one == two and held(app) == []
+
+
+def test_a_held_merge_across_authorities_joins_the_persons_when_released(app: App) -> None:
+    across_authorities(app)
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "one person, two hospitals")
+    one, two = persons_of(app, ("RXX", "1"), ("RYY", "2"))
+    assert one == two
+
+
+def test_a_held_merge_stays_undone_when_a_reviewer_says_different_people(app: App) -> None:
+    clearly_different_people(app)
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.DIFFERENT, "another patient was meant")
+    one, two = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert one != two
+    merge(app, "1", "2")
+    assert len(held(app)) == 1, "sent again, it is held again"
+
+
+def test_pairs_of_one_message_are_merged_all_or_none(app: App) -> None:
+    register(app, "RXX", "1", postcode="LS7 1AA")
+    register(app, "RXX", "2")
+    register(app, "RXX", "3", **TUNDE)
+    pairs = (
+        MergePair(Identifier("RXX", "2"), Identifier("RXX", "1")),
+        MergePair(Identifier("RXX", "2"), Identifier("RXX", "3")),
+    )
+    app.inbox.process([message(Merge(pairs))])
+    assert len(held(app)) == 1
+    with app.store.reading() as unit:
+        first = unit.records.find("RXX", "1")
+    assert first is not None and first.status == "active", "the first pair was not applied either"
+
+
+def test_the_other_records_of_the_subsumed_person_are_asked_about(app: App) -> None:
+    register(app, "RXX", "1", **TUNDE)
+    register(app, "RYY", "9", **TUNDE)
+    poorer = TUNDE | dict.fromkeys(("postcode", "address_line", "town", "sex")) | {"birth_date": "1999-02-11"}
+    register(app, "RXX", "2", **poorer)
+    before = persons_of(app, ("RXX", "1"), ("RYY", "9"), ("RXX", "2"))
+    assert before[0] == before[1] != before[2]
+    assert merge(app, "1", "2").ack is AckCode.ACCEPTED
+    after = persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RYY", "9"))
+    assert after == [before[2], before[2], before[0]]
+    assert any("merged a number" in t.reason for t in app.review.queue(REVIEWER).tasks)
