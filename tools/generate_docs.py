@@ -19,27 +19,26 @@ NOTE = "<!-- Written by `make docs` out of the code: change it there. -->\n"
 
 def command_line() -> str:
     """Every command with its help, in the order of `mpi --help`."""
-    from mpi.cli.main import main as program
-
     lines = ["# Command line", "", NOTE]
     lines += ["`mpi` is the program; what its exit codes mean: [exit codes](exit-codes.md).", ""]
-    for name, command in commands(program, "mpi"):
-        context = click.Context(command, info_name=name, max_content_width=110, terminal_width=110)
-        lines += [f"## `{name}`", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    for context in commands():
+        help_text = context.command.get_help(context).rstrip()
+        lines += [f"## `{context.command_path}`", "", "```text", help_text, "```", ""]
     return "\n".join(lines)
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    """`command` and everything below it, each with its whole name."""
-    if command.hidden:
-        return
-    yield name, command
-    if isinstance(command, click.Group):
-        context = click.Context(command, info_name=name)
-        for child in command.list_commands(context):
-            found = command.get_command(context, child)
-            if found is not None:
-                yield from commands(found, f"{name} {child}")
+def commands(parent: click.Context | None = None) -> Iterator[click.Context]:
+    """The program and everything below it, each as the context that its help is written in."""
+    if parent is None:
+        from mpi.cli.main import cli
+
+        parent = click.Context(cli, info_name="mpi", terminal_width=100, max_content_width=100, **cli.context_settings)
+    yield parent
+    if isinstance(parent.command, click.Group):
+        for name in parent.command.list_commands(parent):
+            command = parent.command.get_command(parent, name)
+            if command is not None and not command.hidden:
+                yield from commands(click.Context(command, info_name=name, parent=parent, **command.context_settings))
 
 
 def roles() -> str:

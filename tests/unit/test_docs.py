@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+import click
 import pytest
 
 from mpi import config
@@ -49,6 +50,11 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 def test_generated_pages_say_what_the_code_says(name: str) -> None:
     written = (generate_docs.REFERENCE / name).read_text(encoding="utf-8")
     assert written == generate_docs.PAGES[name](), "run: make docs"
+
+
+def test_every_command_shows_an_example_in_its_help() -> None:
+    leaves = [c for c in generate_docs.commands() if not isinstance(c.command, click.Group)]
+    assert [c.command_path for c in leaves if "Example" not in c.command.get_help(c)] == []
 
 
 def test_every_key_of_the_configuration_is_described() -> None:
