@@ -18,6 +18,7 @@ from mpi.store.inbox import InboxTable
 from mpi.store.persons import Persons
 from mpi.store.records import Records
 from mpi.store.registry import Registry
+from mpi.store.studies import Studies
 from mpi.store.tasks import Tasks
 from mpi.store.users import Accounts
 
@@ -45,6 +46,7 @@ class UnitOfWork:
         self.tasks = Tasks(connection, self.trail)
         self.inbox = InboxTable(connection, self.trail)
         self.registry = Registry(connection, self.trail)
+        self.studies = Studies(connection, self.trail)
         self.accounts = Accounts(connection, self.trail)
 
     @property

@@ -1,0 +1,127 @@
+"""What the gate's rules are judged on: a study header, where its numbers lead, and what the index knows of the person.
+
+Gathered by `mpi.services.gate_evidence`, so that the rules themselves are pure functions.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from mpi.domain.person import NHS, Demographics, ValueProblem
+from mpi.domain.study import StudyHeader
+from mpi.matching.prepare import prepare
+from mpi.matching.prepared import Prepared
+
+
+class NumberState(StrEnum):
+    """How far a patient id in a header could be followed."""
+
+    FOUND = "found"
+    """Its issuer is configured, and records in the index carry it."""
+    NOT_IN_INDEX = "not-in-index"
+    """Its issuer is configured, and no record carries it."""
+    UNREADABLE = "unreadable"
+    """Its issuer is configured, and it is no number of that issuer (an NHS number with a wrong check digit)."""
+    PLACEHOLDER = "placeholder"
+    """It stands for "no number"."""
+    UNCLEAR_ISSUER = "unclear-issuer"
+    """What is said of its issuer leads to two authorities, or only in part to one."""
+    UNKNOWN_ISSUER = "unknown-issuer"
+    """Its issuer is not configured: it says nothing here."""
+    NO_ISSUER = "no-issuer"
+    """It has none: it says nothing by itself. `persons` then holds whose NHS number it would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One patient id of a header, followed as far as it leads."""
+
+    state: NumberState
+    authority: str | None = None
+    trustworthy: bool = False
+    """The authority is a hospital or national (and not an insurer, say)."""
+    value: str | None = None
+    """The NHS number as ten digits; None for all others."""
+    persons: frozenset[int] = frozenset()
+    record_id: int | None = None
+    """The record in the index that stands for it now (merges followed), where there is just one person."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecord:
+    """An active record of the person the numbers lead to."""
+
+    record_id: int
+    authority: str
+    recorded: Demographics
+    prepared: Prepared
+    problems: tuple[ValueProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """The person the numbers lead to, as the index knows them now."""
+
+    person_id: int
+    records: tuple[KnownRecord, ...]
+    verified_nhs: frozenset[str] = frozenset()
+    """NHS numbers that are verified in the index, on an active record of this person."""
+    restricted: bool = False
+    open_tasks: int = 0
+    kept_apart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything the rules may look at."""
+
+    header: StudyHeader
+    numbers: tuple[Number, ...]
+    person: KnownPerson | None
+    """None when the numbers lead to nobody, or to several of whom none is common to all."""
+    study_person: int | None
+    """The person this study is attached to already."""
+    earlier_persons: frozenset[int]
+    """The persons that earlier checks of this study led to."""
+    today: date
+    prepared: Prepared = field(init=False)
+    """The header's demographics, prepared as the index prepares its own."""
+    problems: tuple[ValueProblem, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        recorded = Demographics(
+            family_name=self.header.family_name,
+            given_name=self.header.given_name,
+            middle_names=self.header.middle_name,
+            birth_date=self.header.birth_date,
+            sex=self.header.sex,
+        )
+        prepared, problems = prepare(recorded, allow_test_numbers=False)
+        object.__setattr__(self, "prepared", prepared)
+        object.__setattr__(self, "problems", problems)
+
+    @property
+    def leads(self) -> list[frozenset[int]]:
+        """Where each number that was found leads."""
+        return [number.persons for number in self.numbers if number.state is NumberState.FOUND and number.persons]
+
+    @property
+    def person_nhs(self) -> frozenset[str]:
+        """The valid NHS numbers on the person's active records, verified or not."""
+        records = self.person.records if self.person else ()
+        return frozenset(record.prepared.nhs for record in records if record.prepared.nhs)
+
+    @property
+    def identifying(self) -> list[Number]:
+        """The numbers that lead to this person alone; an NHS number only where the index holds it verified."""
+        if self.person is None:
+            return []
+        alone = frozenset({self.person.person_id})
+        return [
+            number
+            for number in self.numbers
+            if number.state is NumberState.FOUND
+            and number.persons == alone
+            and number.trustworthy
+            and (number.authority != NHS or number.value in self.person.verified_nhs)
+        ]

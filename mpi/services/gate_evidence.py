@@ -1,0 +1,156 @@
+"""Gathering what the gate's rules are judged on, inside the caller's unit of work."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from mpi.config import Authority, Config
+from mpi.domain.person import NHS
+from mpi.domain.study import PatientId, StudyHeader
+from mpi.matching import nhs_number
+from mpi.matching.gate_evidence import Evidence, KnownPerson, KnownRecord, Number, NumberState
+from mpi.matching.prepared import Prepared
+from mpi.store.records import ACTIVE, StoredRecord
+from mpi.store.unit_of_work import UnitOfWork
+
+TRUSTED_KINDS = ("hospital", "national")
+
+
+def gather(unit: UnitOfWork, config: Config, header: StudyHeader) -> Evidence:
+    """The evidence about `header`: where its numbers lead, what is known of the person and of the study."""
+    numbers = tuple(_follow(unit, config, one) for one in _ids(header))
+    study = unit.studies.get(header.study_uid)
+    holder = _survivors(unit, [study.person_id]) if study and study.person_id is not None else frozenset()
+    return Evidence(
+        header=header,
+        numbers=numbers,
+        person=_person(unit, numbers),
+        study_person=next(iter(holder), None),
+        earlier_persons=_survivors(unit, unit.studies.persons_of_checks(header.study_uid)),
+        today=date.fromisoformat(unit.now[:10]),
+    )
+
+
+def hinted(unit: UnitOfWork, config: Config, header: StudyHeader) -> frozenset[int]:
+    """Persons whom the header's numbers without an issuer could mean, for the human who handles a hold; no evidence."""
+    found: set[int] = set()
+    for one in _ids(header):
+        value = one.value.strip()
+        if one.issuer or one.issuer_oid or not value.isprintable():
+            continue
+        for authority in config.authorities:
+            record = unit.records.find(authority.code, value)
+            if record is not None:
+                found |= _persons_of(unit, [record])
+    return frozenset(found)
+
+
+def _ids(header: StudyHeader) -> list[PatientId]:
+    every = ([header.patient_id] if header.patient_id else []) + list(header.other_patient_ids)
+    return list(dict.fromkeys(one for one in every if one.value.strip()))
+
+
+def _follow(unit: UnitOfWork, config: Config, one: PatientId) -> Number:
+    spellings = [text.strip() for text in (one.issuer, one.issuer_oid) if text and text.strip()]
+    if not spellings:
+        return _bare(unit, config, one.value)
+    found = [_authority(config, spelling) for spelling in spellings]
+    authority = found[0]
+    if authority is None and not any(found):
+        return Number(NumberState.UNKNOWN_ISSUER)
+    if authority is None or any(other is not authority for other in found):
+        return Number(NumberState.UNCLEAR_ISSUER)
+    if authority.code == NHS:
+        return _national(unit, config, one.value)
+    return _local(unit, authority, one.value.strip())
+
+
+def _authority(config: Config, spelling: str) -> Authority | None:
+    found = config.authority(spelling)
+    if found is None or spelling.isascii():
+        return found
+    # Capitals are compared; some letters outside ASCII become an ASCII letter by that, and then one name is another.
+    return found if spelling in (found.code, *found.aliases) else None
+
+
+def _bare(unit: UnitOfWork, config: Config, value: str) -> Number:
+    """A number without an issuer: whose NHS number it would be may speak against a person, never for one."""
+    read = nhs_number.read(value, allow_test_numbers=config.any_test_authority)
+    if read.number is None:
+        return Number(NumberState.NO_ISSUER)
+    records = _with_nhs_number(unit, config, read.number)
+    return Number(NumberState.NO_ISSUER, value=read.number, persons=_persons_of(unit, records))
+
+
+def _national(unit: UnitOfWork, config: Config, value: str) -> Number:
+    read = nhs_number.read(value, allow_test_numbers=config.any_test_authority)
+    if read.number is None:
+        placeholder = read.problem == "placeholder"
+        return Number(NumberState.PLACEHOLDER if placeholder else NumberState.UNREADABLE, NHS, trustworthy=True)
+    records = _with_nhs_number(unit, config, read.number)
+    persons = _persons_of(unit, records)
+    standing = [record.id for record in records if record.status == ACTIVE]
+    return Number(
+        NumberState.FOUND if persons else NumberState.NOT_IN_INDEX,
+        NHS,
+        trustworthy=True,
+        value=read.number,
+        persons=persons,
+        record_id=standing[0] if standing else None,
+    )
+
+
+def _with_nhs_number(unit: UnitOfWork, config: Config, number: str) -> list[StoredRecord]:
+    """The records that carry it now; a number of the test range counts only on records of a test authority."""
+    records = list(unit.records.get(unit.records.with_number(NHS, number)).values())
+    if nhs_number.range_of(number) is nhs_number.Range.TEST:
+        return [record for record in records if config.admits_test_numbers(record.authority)]
+    return records
+
+
+def _local(unit: UnitOfWork, authority: Authority, value: str) -> Number:
+    trustworthy = authority.kind in TRUSTED_KINDS
+    if not value.isprintable():
+        return Number(NumberState.UNREADABLE, authority.code, trustworthy)
+    record = unit.records.find(authority.code, value)
+    persons = _persons_of(unit, [record]) if record else frozenset()
+    if record is None or not persons:
+        return Number(NumberState.NOT_IN_INDEX, authority.code, trustworthy)
+    standing = unit.records.survivor(record)
+    return Number(NumberState.FOUND, authority.code, trustworthy, persons=persons, record_id=standing.id)
+
+
+def _persons_of(unit: UnitOfWork, records: Iterable[StoredRecord]) -> frozenset[int]:
+    """The persons that stand for these records now; merged records and persons lead to their survivors."""
+    standing = [unit.records.survivor(record) for record in records]
+    ids = {record.id for record in standing if record.status == ACTIVE}
+    links = (unit.persons.current_link(record_id) for record_id in sorted(ids))
+    return _survivors(unit, [link.person_id for link in links if link is not None])
+
+
+def _survivors(unit: UnitOfWork, person_ids: Iterable[int]) -> frozenset[int]:
+    return frozenset(unit.persons.survivor(person).id for person in unit.persons.get(person_ids).values())
+
+
+def _person(unit: UnitOfWork, numbers: Iterable[Number]) -> KnownPerson | None:
+    leads = [number.persons for number in numbers if number.state is NumberState.FOUND]
+    common = frozenset.intersection(*leads) if leads else frozenset()
+    return _known(unit, next(iter(common))) if len(common) == 1 else None
+
+
+def _known(unit: UnitOfWork, person_id: int) -> KnownPerson:
+    linked = [link.record_id for link in unit.persons.members([person_id])]
+    records = [record for record in unit.records.get(linked).values() if record.status == ACTIVE]
+    # What was merged into these records may carry a restriction, a task or a do-not-link of its own.
+    absorbed = unit.records.absorbed([record.id for record in records])
+    every = [record.id for record in (*records, *absorbed)]
+    numbers = unit.records.numbers_of_persons([person_id])[person_id]
+    return KnownPerson(
+        person_id=person_id,
+        records=tuple(
+            KnownRecord(r.id, r.authority, r.recorded, Prepared.from_json(r.prepared), r.problems) for r in records
+        ),
+        verified_nhs=frozenset(value for value, verified in numbers if verified),
+        restricted=any(record.restricted for record in (*records, *absorbed)),
+        open_tasks=len(unit.tasks.open_of(every)),
+        kept_apart=any(unit.persons.kept_apart_from(record_id) for record_id in every),
+    )
