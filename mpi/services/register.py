@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.domain.audit import Action
-from mpi.domain.decision import HardRule, Outcome, RecordDecision
+from mpi.domain.decision import HardRule, RecordDecision
 from mpi.domain.errors import BadInput
 from mpi.domain.person import Demographics, SourceRecord, ValueProblem
 from mpi.domain.review import TaskType
@@ -13,6 +13,7 @@ from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.matching.rules import clearly_another
 from mpi.services import identity
 from mpi.services.identity import Cause
 from mpi.store.persons import AUTOMATIC, MANUAL, NEW, StoredLink
@@ -21,7 +22,13 @@ from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
 _BREAKING = frozenset(
-    {HardRule.VERIFIED_NHS_DIFFER, HardRule.SAME_NHS_PERSON_DIFFERS, HardRule.PLACEHOLDER, HardRule.TWINS}
+    {
+        HardRule.VERIFIED_NHS_DIFFER,
+        HardRule.VALID_NHS_DIFFER,
+        HardRule.SAME_NHS_PERSON_DIFFERS,
+        HardRule.PLACEHOLDER,
+        HardRule.TWINS,
+    }
 )
 """Rules that make a person who was one record too many doubtful, whatever the weight."""
 
@@ -172,8 +179,7 @@ class Registrar:
         """
         if siblings or current.grounds.how == MANUAL:
             return False
-        old = identity.prepared_of(stored)
-        return decide_pair(self._model, old, prepared).outcome is Outcome.LINK
+        return not clearly_another(identity.prepared_of(stored), prepared)
 
     def _broken(
         self, unit: UnitOfWork, stored: StoredRecord, prepared: Prepared, siblings: list[int], cause: Cause
