@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, load, load_default
 from mpi.services.inbox import Inbox
+from mpi.services.load import Loader
 from mpi.services.match import Matcher
 from mpi.services.merge import Merger
 from mpi.services.overview import Overview
@@ -25,6 +26,7 @@ class App:
     model: LinkageModel
     registrar: Registrar
     inbox: Inbox
+    loader: Loader
     review: Review
     people: People
     matcher: Matcher
@@ -48,6 +50,7 @@ def build(config: Config) -> App:
         model=model,
         registrar=registrar,
         inbox=Inbox(store, model, registrar, merger),
+        loader=Loader(store, model, registrar),
         review=Review(store, config, model, merger),
         people=People(store, config, model),
         matcher=Matcher(store, config, model),
