@@ -1,1 +1,1 @@
-"""Batch back ends, one shape: prepared records in, agreement patterns out."""
+"""Batch back ends: prepared records in, agreement patterns out."""

@@ -8,6 +8,7 @@ from mpi.matching import rules
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import Standing
+from mpi.matching.shape import HOUSEHOLD_FIELDS
 from mpi.matching.weigh import Judged, evidence, judge, without
 
 
@@ -79,17 +80,17 @@ _LARGEST_NHS_PENALTY = 20.0
 
 
 def _numbers_differ(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Verdict | None:
-    """Two different NHS numbers: a human is asked if the rest is similar enough. Statuses 04 and 05 say nothing."""
+    """Two different NHS numbers: a human is asked if the rest is similar enough. Statuses 04 and 05 say nothing.
+
+    Where name, birth date or sex clearly differs too, two numbers are what one expects: father and son.
+    """
     if a.nhs is None or b.nhs is None or a.nhs == b.nhs or not rules.usable_nhs(a, b):
         return None
     rest = without(model, judged, "nhs_number")
     rule = HardRule.VERIFIED_NHS_DIFFER if a.nhs_verified and b.nhs_verified else HardRule.VALID_NHS_DIFFER
     if rest < model.thresholds.review:
         return _APART
-    household = _household(model, a, b, _by_weight(model, rest), judged)
-    if household is not None and household[0] is Outcome.APART:
-        return household
-    return Outcome.REVIEW, rule
+    return (Outcome.APART if rules.clearly_another(a, b) else Outcome.REVIEW), rule
 
 
 def _twins(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Verdict | None:
@@ -160,8 +161,8 @@ def _all_else_agrees(a: Prepared, b: Prepared) -> bool:
 def _household(model: LinkageModel, a: Prepared, b: Prepared, outcome: Outcome, judged: Judged) -> Verdict | None:
     """What agrees is what a household shares: father and son, sisters, two records without a birth date.
 
-    An automatic link needs a given name and a birth date that speak for one person, or a number of the person's own
-    and one of the two. Where both speak against it and no number is shared, nobody is asked.
+    An automatic link needs a given name and a birth date that speak for one person, or one of the two with a number
+    or other evidence of the person's own. Where both speak against it and no number is shared, nobody is asked.
     """
     forename, day = rules.given(a, b), rules.birth(a, b)
     shared = _shared_number(a, b)
@@ -172,7 +173,20 @@ def _household(model: LinkageModel, a: Prepared, b: Prepared, outcome: Outcome, 
     fits = (forename in (Standing.SAME, Standing.CLOSE)) + (day in (Standing.SAME, Standing.CLOSE))
     if fits == 2 or (shared and fits == 1):
         return None
+    contradicted = Standing.DIFFERENT in (forename, day)
+    if fits == 1 and not contradicted and _own_evidence(model, judged) >= _ENOUGH_OF_ONES_OWN:
+        return None
     return Outcome.REVIEW, HardRule.HOUSEHOLD
+
+
+_ENOUGH_OF_ONES_OWN = 18.0
+"""Bits that make up for an unknown birth date or given name: more than the names and sex a father passes on."""
+
+
+def _own_evidence(model: LinkageModel, judged: Judged) -> float:
+    """What a household does not share adds up to, in bits without the prior."""
+    pairs = zip(model.comparisons, judged.bits, strict=True)
+    return sum(bits for c, bits in pairs if c.name not in HOUSEHOLD_FIELDS)
 
 
 def _decided(model: LinkageModel, judged: Judged, verdict: Verdict) -> PairDecision:

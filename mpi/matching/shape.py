@@ -94,7 +94,7 @@ BIRTH = Comparison(
         Level("same", (_exact("birth"),), 0.94, 0.00004),
         Level("day and month exchanged", ({"kind": "day-month-swapped", "field": "birth"},), 0.01, 0.00003),
         Level("one digit different", (_dl("birth", 1),), 0.02, 0.0008),
-        Level("known in part, and that fits", (_pair("partial-date", "birth", "birth_partial"),), 0.8, 0.02),
+        Level("known in part, and that fits", (_pair("partial-date", "birth", "birth_partial"),), 0.004, 0.0001),
         Level("two parts of three the same", ({"kind": "date-parts", "field": "birth", "at_least": 2},), 0.01, 0.003),
         Level("different", (), 0.02, 0.996),
     ),

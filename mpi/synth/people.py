@@ -78,6 +78,14 @@ class Homes:
         self._town = _TOWNS[0]
         self._left = 0
 
+    def near(self, home: Home) -> Home:
+        """Another home, in the same town more often than not."""
+        if self._random.random() < 0.6:
+            while self._town[0] != home.town:
+                self._left = 0
+                self.next()
+        return self.next()
+
     def next(self) -> Home:
         """A home at a house number of its own, in the current postcode or the next."""
         random = self._random
@@ -122,12 +130,13 @@ class Households:
         self._random = random
         self._names = NameBook()
         self._homes = Homes(random)
+        self._elsewhere = Homes(random)
         self._numbers = _Numbers(random)
         self._count = 0
 
-    def another_home(self) -> Home:
-        """A home for somebody who moves."""
-        return self._homes.next()
+    def another_home(self, home: Home) -> Home:
+        """A home for somebody who moves away from `home`."""
+        return self._elsewhere.near(home)
 
     def another_number(self) -> str:
         """An NHS number that no person has as theirs."""

@@ -59,7 +59,7 @@ class _Registry:
     def _records(self, person: Person, people: list[Person]) -> list[Row]:
         random = self.random
         count = 1 + (random.random() < 0.55) + (random.random() < 0.28) + (random.random() < 0.12)
-        earlier = self.households.another_home() if random.random() < 0.2 else None
+        earlier = self.households.another_home(person.home) if random.random() < 0.2 else None
         second = self.households.another_number() if random.random() < 0.004 else None
         rows = []
         for turn in range(count):

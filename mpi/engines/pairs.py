@@ -1,0 +1,113 @@
+"""Pairs of records for estimation: all that share a blocking key, and samples of the rest, each with its weight."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi.matching.block import BLOCK_LIMIT, blocking_keys
+from mpi.matching.model import LinkageModel
+from mpi.matching.prepared import Prepared
+from mpi.matching.train import Pattern
+
+Codes = NDArray[np.int64]
+"""A pair (i, j), i < j, of n records as the number i * n + j."""
+
+_SHARED_VALUES = ("postcode", "birth", "phone", "address")
+"""Values that few records share: pairs sharing one are sampled apart, a sample of all pairs would hardly hold any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Some of the pair space: the pairs looked at, and how many pairs each of them stands for."""
+
+    codes: Codes
+    weight: float
+
+
+def _groups(keys: Sequence[tuple[str, ...]]) -> Iterator[list[int]]:
+    members: dict[str, list[int]] = defaultdict(list)
+    for place, own in enumerate(keys):
+        for key in own:
+            members[key].append(place)
+    for key in sorted(members):
+        if len(members[key]) > 1:
+            yield members[key]
+
+
+def _all_pairs(group: Sequence[int], n: int) -> Codes:
+    ids = np.asarray(group, dtype=np.int64)
+    left, right = np.triu_indices(len(ids), 1)
+    return ids[left] * n + ids[right]
+
+
+def blocked(records: Sequence[Prepared]) -> Codes:
+    """All pairs that share a blocking key, each once, in order; keys above `BLOCK_LIMIT` are skipped."""
+    n = len(records)
+    found = [
+        _all_pairs(group, n) for group in _groups([blocking_keys(p) for p in records]) if len(group) <= BLOCK_LIMIT
+    ]
+    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+
+
+def _sharing(records: Sequence[Prepared], sample: int, random: np.random.Generator) -> tuple[Codes, float]:
+    """A sample of pairs that share one of the rare values, and how many pairs of all such each stands for."""
+    n = len(records)
+    keys = [
+        tuple(f"{name}|{value}" for name in _SHARED_VALUES if (value := getattr(p, name)) is not None) for p in records
+    ]
+    groups = list(_groups(keys))
+    sizes = np.array([len(g) for g in groups], dtype=np.float64)
+    pairs = sizes * (sizes - 1) / 2
+    total = float(pairs.sum())
+    if total <= sample:
+        codes = [_all_pairs(group, n) for group in groups]
+        return (np.unique(np.concatenate(codes)) if codes else np.empty(0, dtype=np.int64)), 1.0
+    picked = random.choice(len(groups), size=sample, p=pairs / total)
+    codes_list = []
+    for place in picked:
+        group = groups[place]
+        i, j = random.choice(len(group), size=2, replace=False)
+        low, high = sorted((group[i], group[j]))
+        codes_list.append(low * n + high)
+    return np.asarray(codes_list, dtype=np.int64), total / sample
+
+
+def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> list[Stratum]:
+    """The pair space of `records` in three strata: blocked pairs, pairs sharing a rare value, all others."""
+    n = len(records)
+    random = np.random.default_rng(seed)
+    in_blocks = blocked(records)
+    sharing, weight = _sharing(records, sample, random)
+    sharing = sharing[~np.isin(sharing, in_blocks)]
+    left = random.integers(0, n, size=sample)
+    right = random.integers(0, n, size=sample)
+    others = np.unique((np.minimum(left, right) * n + np.maximum(left, right))[left != right])
+    others = others[~np.isin(others, in_blocks)]
+    others = np.asarray([code for code in others if not _share(records[code // n], records[code % n])], dtype=np.int64)
+    rest = n * (n - 1) / 2 - len(in_blocks) - len(sharing) * weight
+    found = [Stratum(in_blocks, 1.0), Stratum(sharing, weight)]
+    if len(others):
+        found.append(Stratum(others, max(rest / len(others), 0.0)))
+    return found
+
+
+def _share(a: Prepared, b: Prepared) -> bool:
+    return any((value := getattr(a, name)) is not None and value == getattr(b, name) for name in _SHARED_VALUES)
+
+
+def pattern_counts(model: LinkageModel, records: Sequence[Prepared], parts: Sequence[Stratum]) -> dict[Pattern, float]:
+    """How many pairs show each pattern, in all that the strata stand for."""
+    n = len(records)
+    counts: Counter[Pattern] = Counter()
+    weighted: dict[Pattern, float] = defaultdict(float)
+    for part in parts:
+        counts.clear()
+        for code in part.codes.tolist():
+            a, b = records[code // n], records[code % n]
+            counts[tuple(compare(a, b) for compare in model.comparers)] += 1
+        for pattern in sorted(counts):
+            weighted[pattern] += counts[pattern] * part.weight
+    return dict(weighted)

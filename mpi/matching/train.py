@@ -1,0 +1,271 @@
+"""A model estimated without truth: expectation-maximisation over counts of agreement patterns.
+
+Fellegi and Sunter (1969) give the model, Winkler (1988) the estimation by EM. Two things are added against known
+traps. Pairs come from the whole pair space, in strata with their weights, so that m of a field is not biased by having
+been blocked on and u is not that of blocked pairs. And members of one household, and children of one birth, are
+classes of their own whose agreement is tied to the two main ones (only their sizes are estimated): without them a
+family's pairs would pass for matches that disagree on name and birth date.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp, log, log2
+
+from mpi.matching.compare import MISSING
+from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Thresholds
+from mpi.matching.shape import HOUSEHOLD_FIELDS
+
+Pattern = tuple[int, ...]
+"""Level per comparison in model order, `MISSING` where a side is missing."""
+
+_STEADY_M = 30.0
+"""Pseudo-matches spread as the starting m: they carry levels that the data hardly show."""
+_STEADY_U = 10.0
+_LEAST_BITS = -12.0
+"""No disagreement may say more against a match: any value can be wrong."""
+_RAREST_COINCIDENCE = 1e-6
+"""Nothing happens to two strangers less often than this: numbers do get mixed up, more often than data show."""
+_FEW = 20.0
+"""Pairs on which a level must have been seen before data and starting guess count alike."""
+_ROUNDS = 60
+_CLOSE_ENOUGH = 1e-6
+
+TARGET_FALSE_LINKS = 0.001
+"""Share of automatic links that may be false by the model's own estimate."""
+REVIEWS_PER_RECORD = 0.02
+"""Pairs per record that the weight alone may send to a human; hard rules send others."""
+_WORST_REVIEW = -2.0
+"""Bits: nobody is asked about a pair less likely than one in five."""
+
+RELATIVES: Mapping[str, frozenset[str]] = {
+    "household": HOUSEHOLD_FIELDS,
+    "one-birth": HOUSEHOLD_FIELDS | {"birth_date"},
+}
+"""Class of non-matches -> comparisons on which its pairs agree as matches do; on all others as strangers do."""
+
+_SETTLED = {"household": 1e-6, "one-birth": 1e-8}
+
+
+@dataclass(slots=True)
+class _Class:
+    """One latent class: its share of all pairs, and per comparison the log probability of each level."""
+
+    share: float
+    logs: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What EM found: the model without thresholds of its own yet, and each pattern's probability of being a match."""
+
+    model: LinkageModel
+    match: Mapping[Pattern, float]
+    strangers: Mapping[Pattern, float]
+    """Each pattern's probability of being two people who have nothing to do with each other."""
+    rounds: int
+    relatives: Mapping[str, float]
+    """Class -> its share of all pairs."""
+
+
+def _logs(values: Sequence[float]) -> list[float]:
+    return [log(value) for value in values]
+
+
+def _tied(
+    m: list[list[float]], u: list[list[float]], names: Sequence[str], fields: frozenset[str]
+) -> list[list[float]]:
+    return [m[k] if name in fields else u[k] for k, name in enumerate(names)]
+
+
+def _posterior(patterns: Sequence[Pattern], classes: Sequence[_Class]) -> list[list[float]]:
+    """For each pattern the probability of each class, by Bayes' rule in logs."""
+    found = []
+    shares = [log(c.share) for c in classes]
+    for pattern in patterns:
+        scores = []
+        for c, share in zip(classes, shares, strict=True):
+            score = share
+            for logs, level in zip(c.logs, pattern, strict=True):
+                if level != MISSING:
+                    score += logs[level]
+            scores.append(score)
+        top = max(scores)
+        odds = [exp(score - top) for score in scores]
+        total = sum(odds)
+        found.append([o / total for o in odds])
+    return found
+
+
+def _re_estimate(
+    patterns: Sequence[Pattern], weights: Sequence[float], start: Sequence[Comparison], which: str
+) -> list[list[float]]:
+    """Per comparison the probability of each level among pairs weighted so, steadied by the starting values."""
+    steady = _STEADY_M if which == "m" else _STEADY_U
+    sums = [[steady * getattr(level, which) for level in c.levels] for c in start]
+    for pattern, weight in zip(patterns, weights, strict=True):
+        for row, level in zip(sums, pattern, strict=True):
+            if level != MISSING:
+                row[level] += weight
+    return [[value / sum(row) for value in row] for row in sums]
+
+
+def fit(
+    start: LinkageModel, blocked: Mapping[Pattern, float], others: Mapping[Pattern, float], *, looked_at: int
+) -> Fitted:
+    """Estimate m, u and the prior from weighted counts of patterns over the whole pair space.
+
+    `blocked` and `others` together sum to the number of pairs there are; `looked_at` is how many were compared. No
+    pair of `others` is taken for a match: they are samples, and one coincidence among them, standing for thousands
+    of pairs, would pass for thousands of matches. The result does not depend on the order of the counts.
+    """
+    patterns = sorted(blocked) + sorted(others)
+    sampled = len(blocked)
+    weights = [blocked[p] for p in patterns[:sampled]] + [others[p] for p in patterns[sampled:]]
+    total = sum(weights)
+    names = [c.name for c in start.comparisons]
+    m = [[level.m for level in c.levels] for c in start.comparisons]
+    u = [[level.u for level in c.levels] for c in start.comparisons]
+    shares = {"match": start.prior, **_SETTLED}
+    posterior: list[list[float]] = []
+    rounds = 0
+    for rounds in range(1, _ROUNDS + 1):  # noqa: B007 - its last value is reported
+        classes = _classes(m, u, names, shares)
+        posterior = _posterior(patterns[:sampled], classes)
+        posterior += [[0.0, *found] for found in _posterior(patterns[sampled:], classes[1:])]
+        matches = [w * p[0] for w, p in zip(weights, posterior, strict=True)]
+        strangers = [w * p[1] for w, p in zip(weights, posterior, strict=True)]
+        m = _re_estimate(patterns, matches, start.comparisons, "m")
+        u = _re_estimate(patterns, strangers, start.comparisons, "u")
+        before = shares
+        shares = {"match": max(sum(matches), 1.0) / total}
+        for place, name in enumerate(RELATIVES, 2):
+            shares[name] = max(sum(w * p[place] for w, p in zip(weights, posterior, strict=True)), 0.01) / total
+        if all(abs(log(shares[name] / before[name])) < _CLOSE_ENOUGH for name in shares):
+            break
+    seen = _seen(patterns, weights, posterior, start.comparisons, total / max(looked_at, 1))
+    comparisons = tuple(_bounded(*parts) for parts in zip(start.comparisons, m, u, seen, strict=True))
+    prior = min(shares.pop("match"), 0.5)
+    return Fitted(
+        replace(start, prior=prior, comparisons=comparisons),
+        {p: found[0] for p, found in zip(patterns[:sampled], posterior[:sampled], strict=True)},
+        {p: found[1] for p, found in zip(patterns[:sampled], posterior[:sampled], strict=True)},
+        rounds,
+        shares,
+    )
+
+
+def _seen(
+    patterns: Sequence[Pattern],
+    weights: Sequence[float],
+    posterior: Sequence[Sequence[float]],
+    comparisons: Sequence[Comparison],
+    each: float,
+) -> list[list[float]]:
+    """On how many pairs each level was seen: matches one by one, strangers by the pairs that were looked at."""
+    sums = [[0.0] * len(c.levels) for c in comparisons]
+    for pattern, weight, found in zip(patterns, weights, posterior, strict=True):
+        for row, level in zip(sums, pattern, strict=True):
+            if level != MISSING:
+                row[level] += weight * (found[0] + found[1] / each)
+    return sums
+
+
+def _classes(
+    m: list[list[float]], u: list[list[float]], names: Sequence[str], shares: Mapping[str, float]
+) -> list[_Class]:
+    """Matches, strangers, then the relatives in their order."""
+    log_m, log_u = [_logs(row) for row in m], [_logs(row) for row in u]
+    rest = max(1.0 - sum(shares.values()), 1e-9)
+    classes = [_Class(shares["match"], log_m), _Class(rest, log_u)]
+    classes += [_Class(shares[name], _tied(log_m, log_u, names, fields)) for name, fields in RELATIVES.items()]
+    return classes
+
+
+def _bounded(c: Comparison, m: Sequence[float], u: Sequence[float], seen: Sequence[float]) -> Comparison:
+    """The comparison with new m and u, no level beyond the bounds, and none weighing less than "different" does.
+
+    A level that hardly any pair showed stays near its starting weight.
+    """
+    levels: list[Level] = []
+    worst = max(log2(m[-1] / u[-1]), _LEAST_BITS)
+    for level, own_m, own_u, pairs in zip(c.levels, m, u, seen, strict=True):
+        own_m, own_u = max(own_m, _RAREST_COINCIDENCE), max(own_u, _RAREST_COINCIDENCE)
+        trust = pairs / (pairs + _FEW)
+        bits = max(trust * log2(own_m / own_u) + (1 - trust) * log2(level.m / level.u), worst)
+        # The level keeps its m; u moves, since it is u that data show too rarely.
+        new_u = own_m / 2.0**bits
+        if new_u > 1.0:
+            own_m, new_u = 2.0**bits, 1.0
+        levels.append(replace(level, m=own_m, u=own_m if level.counted_elsewhere else new_u))
+    return replace(c, levels=tuple(levels))
+
+
+def frequencies(values: Mapping[str, int], *, most: int = 2000, at_least: int = 5) -> Frequencies:
+    """A term-frequency table out of value counts: the commonest values only, so that no rare name is given away."""
+    total = sum(values.values())
+    if total == 0:
+        return Frequencies(base=0.005, floor=0.0005, values={})
+    ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
+    kept = {value: count / total for value, count in ranked[:most] if count >= at_least}
+    rest = [count for value, count in ranked if value not in kept]
+    floor = max(sum(rest) / len(rest) / total if rest else 1.0 / total, 1e-6)
+    base = sum((count / total) ** 2 for count in values.values())
+    return Frequencies(base=base, floor=min(floor, base), values=kept)
+
+
+def weights_of(model: LinkageModel, patterns: Sequence[Pattern]) -> list[float]:
+    """The weight in bits of each pattern, prior included, without term-frequency adjustments."""
+    bits = [[level.bits for level in c.levels] for c in model.comparisons]
+    found = []
+    for pattern in patterns:
+        weight = model.prior_bits
+        for row, level in zip(bits, pattern, strict=True):
+            if level != MISSING:
+                weight += row[level]
+        found.append(weight)
+    return found
+
+
+def thresholds(
+    fitted: Fitted,
+    blocked: Mapping[Pattern, float],
+    *,
+    records: int,
+    population: int,
+    target: float = TARGET_FALSE_LINKS,
+) -> Thresholds:
+    """Thresholds out of the model's own estimated errors, after Fellegi and Sunter's decision rule.
+
+    They are for an index of `population` records, where each record meets so many more strangers than among these
+    `records`. `link` is the lowest weight from which upward no more than `target` of the pairs are false and no single
+    link is more than ten times `target` likely to be false. Pairs of relatives are left out: no threshold can tell
+    them from matches, and the hard rules of `decide` hold them back whatever they weigh. `review` goes down as far as
+    `REVIEWS_PER_RECORD` allows and a question is worth its while.
+    """
+    patterns = sorted(blocked)
+    more = population / records
+    weights = weights_of(rebased(fitted.model, records, population), patterns)
+    ranked = sorted(zip(weights, patterns, strict=True), reverse=True)
+    worst = min(10 * target, 0.5)
+    link = log2((1 - worst) / worst)
+    pairs = false = 0.0
+    for weight, pattern in ranked:
+        false += blocked[pattern] * fitted.strangers[pattern] * more
+        pairs += blocked[pattern] * (fitted.match[pattern] + fitted.strangers[pattern] * more)
+        if false > target * pairs and pairs >= 1:
+            link = max(link, weight + 0.01)
+            break
+    asked, review = 0.0, _WORST_REVIEW
+    for weight, pattern in ranked:
+        if weight < link:
+            asked += blocked[pattern] * (fitted.match[pattern] + fitted.strangers[pattern] * more)
+            if asked > REVIEWS_PER_RECORD * records:
+                review = weight
+                break
+    review = min(max(review, _WORST_REVIEW), link)
+    return Thresholds(link=round(link, 2), keep=round((link + review) / 2, 2), review=round(review, 2))
+
+
+def rebased(model: LinkageModel, records: int, population: int) -> LinkageModel:
+    """The model for an index of `population` records: matches per record stay, so the chance of a random match falls."""
+    return replace(model, prior=model.prior * records / population)
