@@ -1,7 +1,7 @@
 """Source records with their versions, identifiers and blocking keys."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.person import NHS, Demographics, ValueProblem
-from mpi.store.tables import blocking_key, identifier, link, record_version
+from mpi.store.tables import blocking_key, identifier, record_version
 from mpi.store.tables import source_record as t
 
 ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
@@ -124,16 +124,6 @@ _records_with_number = (
     .order_by(identifier.c.record_id)
     .limit(200)
 )
-_numbers_of_persons = (
-    select(link.c.person_id, identifier.c.value, identifier.c.verified)
-    .select_from(link.join(identifier, identifier.c.record_id == link.c.record_id))
-    .where(
-        link.c.person_id.in_(bindparam("person_ids", expanding=True)),
-        link.c.valid_to.is_(None),
-        identifier.c.authority == NHS,
-        identifier.c.valid_to.is_(None),
-    )
-)
 _count = select(func.count()).select_from(t)
 
 # One statement asks for all keys, each bounded by `cap`, so that a key which has grown too common costs no more
@@ -147,6 +137,21 @@ _BLOCK = {
         "SELECT k.key AS key, b.ids AS ids FROM json_array_elements_text(CAST(:keys AS json)) AS k(key)"
         " CROSS JOIN LATERAL (SELECT json_agg(s.record_id) AS ids FROM"
         " (SELECT record_id FROM blocking_key WHERE key = k.key LIMIT :cap) AS s) AS b"
+    ),
+}
+# The order of the joins is written down (CROSS JOIN, and + against the index on the authority): left to itself
+# SQLite starts from all NHS numbers, and the look-up grows with the index.
+_NUMBERS = {
+    "sqlite": text(
+        "SELECT l.person_id, i.value, i.verified FROM json_each(:ids) AS k"
+        " CROSS JOIN link AS l ON l.person_id = k.value AND l.valid_to IS NULL"
+        " CROSS JOIN identifier AS i ON i.record_id = l.record_id"
+        " WHERE +i.authority = 'NHS' AND i.valid_to IS NULL"
+    ),
+    "postgresql": text(
+        "SELECT l.person_id, i.value, i.verified FROM link AS l JOIN identifier AS i ON i.record_id = l.record_id"
+        " WHERE l.person_id = ANY(CAST(:ids AS bigint[])) AND l.valid_to IS NULL"
+        " AND i.authority = 'NHS' AND i.valid_to IS NULL"
     ),
 }
 _CANDIDATES = {
@@ -380,8 +385,7 @@ class Records:
         """Prepared values and present person of each of these records that is linked to one, in order of id."""
         if not ids:
             return []
-        wanted: object = _dump(list(ids)) if self._dialect == "sqlite" else list(ids)
-        rows = self._connection.execute(_CANDIDATES[self._dialect], {"ids": wanted})
+        rows = self._connection.execute(_CANDIDATES[self._dialect], {"ids": self._ids(ids)})
         return sorted(CandidateRow(row.id, row.prepared, row.person_id) for row in rows)
 
     def numbers_of_persons(self, person_ids: Iterable[int]) -> dict[int, list[tuple[str, bool]]]:
@@ -389,9 +393,13 @@ class Records:
         wanted = list(person_ids)
         found: dict[int, list[tuple[str, bool]]] = {person_id: [] for person_id in wanted}
         if wanted:
-            for row in self._connection.execute(_numbers_of_persons, {"person_ids": wanted}):
-                found[row.person_id].append((row.value, row.verified))
+            for row in self._connection.execute(_NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
+                found[row.person_id].append((row.value, bool(row.verified)))
         return found
+
+    def _ids(self, ids: Sequence[int]) -> object:
+        """A list of ids as one parameter: JSON for SQLite, an array for PostgreSQL."""
+        return _dump(list(ids)) if self._dialect == "sqlite" else list(ids)
 
     def with_number(self, authority: str, value: str) -> list[int]:
         """Ids of the records that carry this identifier now (at most 200)."""
@@ -401,9 +409,3 @@ class Records:
     def count(self) -> int:
         """How many records there are."""
         return int(self._connection.execute(_count).scalar_one())
-
-
-def numbers_as_mapping(numbers: Mapping[int, list[tuple[str, bool]]], person_id: int) -> tuple[frozenset[str], ...]:
-    """(verified, valid) NHS numbers of one person out of `Records.numbers_of_persons`."""
-    own = numbers.get(person_id, [])
-    return frozenset(v for v, sure in own if sure), frozenset(v for v, _ in own)
