@@ -107,14 +107,18 @@ def _resolved(path: Path, header: list[str], column_map: ColumnMap) -> Columns:
 class Records:
     """The rows of a file as source records. Iterate it as often as you like."""
 
-    def __init__(self, file: PersonFile, config: Config, authority: str | None) -> None:
-        """`authority` is for files without such a column. Raises `BadInput` for one that is unknown or conflicts."""
+    def __init__(self, file: PersonFile, config: Config, authority: str | None, *, any_authority: bool = False) -> None:
+        """`authority` is for files without such a column. Raises `BadInput` for one that is unknown or conflicts.
+
+        With `any_authority` it may be missing or unknown, for a reader that stores nothing: it is empty then.
+        """
         self._file = file
         self._config = config
+        self._any = any_authority
         self._codes: dict[str, str | None] = {}
         self.authority = _known(config, authority) if authority else None
         in_file = "authority" in file.columns.sources
-        if self.authority is None and not in_file:
+        if self.authority is None and not in_file and not any_authority:
             raise BadInput(f"{file.path.name} has no column authority: give --authority CODE", field="authority")
         if self.authority is not None and in_file:
             self._refuse_conflict(self.authority)
@@ -140,12 +144,12 @@ class Records:
         if len(record_id) > LONGEST_ID:
             return FileRow(line, raw, fault=f"the record_id is longer than {LONGEST_ID} characters")
         authority = self._code(said) if said else self.authority
-        if authority is None:
+        if authority is None and not self._any:
             fault = "the authority is not configured" if said else "the authority is missing"
             return FileRow(line, raw, fault=fault)
         kept = {name: text for name, text in values.items() if text}
         extra = columns.extra_values(row) if columns.extras else {}
-        return FileRow(line, raw, SourceRecord(authority, record_id, kept, complete=True, extra=extra))
+        return FileRow(line, raw, SourceRecord(authority or "", record_id, kept, complete=True, extra=extra))
 
     def _code(self, spelling: str) -> str | None:
         if spelling not in self._codes:
