@@ -45,7 +45,8 @@ class Demographics:
     def changed(self, changes: Mapping[str, str]) -> "Demographics":
         """These demographics after an update: a field that is absent stays, one that is `""` is erased.
 
-        That is the HL7 v2 reading of absent against `""` (HL7 v2.5 chapter 2, 2.5.3.3). Unknown names raise KeyError.
+        That is the HL7 v2 reading of absent against `""` (HL7 v2.5 chapter 2, 2.5.3.3). A status belongs to its NHS
+        number: another number without a status of its own leaves none. Unknown names raise KeyError.
         """
         values = self.as_dict()
         for name, value in changes.items():
@@ -55,11 +56,18 @@ class Demographics:
                 values.pop(name, None)
             else:
                 values[name] = value
+        if "nhs_number_status" not in changes and _digits(values.get("nhs_number")) != _digits(self.nhs_number):
+            values.pop("nhs_number_status", None)
         return Demographics(**values)
 
     def as_dict(self) -> dict[str, str]:
         """Only the fields that were recorded, in the order of the person file's columns."""
         return {name: value for name in DEMOGRAPHIC_FIELDS if (value := getattr(self, name)) is not None}
+
+
+def _digits(number: str | None) -> str:
+    """A number without the blanks and hyphens it is written with: only to see whether it is another one."""
+    return "".join(character for character in number or "" if character.isalnum())
 
 
 DEMOGRAPHIC_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Demographics))
