@@ -113,7 +113,8 @@ class Listener:
             return adt.receive(frame.payload, peer, self._config)
         except Exception:
             log.exception("message could not be read", extra={"facts": {"peer": peer, "bytes": len(frame.payload)}})
-            return adt.refused(frame.payload, peer, AckCode.REJECTED, FAILED.errors[0])
+            # Without its control id, so that the same message is read afresh once the fault is mended.
+            return adt.refused(frame.payload, peer, AckCode.REJECTED, FAILED.errors[0], counts=False)
 
     def _active(self) -> int:
         since = time.monotonic() - _ACTIVE_SECONDS

@@ -11,6 +11,7 @@ import trustme
 from mpi.domain.messages import Refused, Register
 from mpi.hl7.listener import Limits
 from mpi.hl7.tls import server_context
+from mpi.logs import JsonLines
 from tests.flows.mllp_client import FakeInbox, Sender, adt, listening
 
 
@@ -204,7 +205,10 @@ def test_fault_of_our_own_is_answered_ar_and_logged_without_values(
         refused = sender.send(adt("X1"))
 
     assert (refused.code, refused.control_id) == ("AR", "X1")
-    assert inbox.taken[0].raw == adt("X1")
+    assert (inbox.taken[0].raw, inbox.taken[0].control_id) == (adt("X1"), "")
+    written = "\n".join(JsonLines().format(record) for record in caplog.records)
+    assert "ValueError" in written
+    assert "ASHWORTH" not in written
 
 
 def test_bytes_outside_frames_are_ignored() -> None:
@@ -300,7 +304,7 @@ def test_logs_name_no_patient(caplog: pytest.LogCaptureFixture) -> None:
         sender.send(adt("LOG1", number="LOCAL4711", pid="||Ashworth^Maria||19680324|F"))
         sender.send(b"\x0bMSH|Ashworth")
 
-    written = " ".join(f"{record.getMessage()} {getattr(record, 'facts', '')}" for record in caplog.records)
+    written = "\n".join(JsonLines().format(record) for record in caplog.records)
     assert "LOG1" in written
     for value in ("Ashworth", "Maria", "19680324", "LOCAL4711"):
         assert value not in written
