@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
-from mpi.domain.roles import Permission, Role, check
+from mpi.domain.roles import Permission, Role, check, role_of
 from mpi.services.passwords import Passwords, check_password
 from mpi.store import clock
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -222,7 +222,7 @@ class Users:
 
 
 def _may_manage(actor: Actor) -> None:
-    check(Role(actor.role), Permission.MANAGE_USERS)
+    check(role_of(actor), Permission.MANAGE_USERS)
 
 
 def _checked_name(name: str) -> str:

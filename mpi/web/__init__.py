@@ -1,1 +1,1 @@
-"""The HTTP door: pages for people, REST for machines, sign-in."""
+"""The HTTP door: pages for people, JSON for machines, sign-in."""

@@ -1,0 +1,162 @@
+"""The machine interface under `/api/v1`: JSON in, JSON out, a bearer token on every call but the description."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from apiflask import APIBlueprint, APIFlask
+from flask import g, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
+
+from mpi.domain.audit import Actor
+from mpi.domain.errors import MissingExtra
+from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
+from mpi.domain.roles import Permission, Role, check
+from mpi.domain.study import GateAnswer, StudyHeader
+from mpi.services.match import MatchAnswer
+from mpi.web import schemas
+from mpi.web.current import services
+
+LARGEST_JSON = 1024 * 1024
+LARGEST_STUDY = 64 * 1024 * 1024
+"""Bytes of a request body: of JSON, and of a Part 10 file, which carries pixels after the header that is read."""
+
+_ReadStudy = Callable[[bytes], StudyHeader]
+_DICOM_JSON: Final = ("application/dicom+json", "application/json")
+_DICOM_FILE: Final = ("application/dicom", "application/octet-stream")
+_PROBLEMS = {
+    400: "The body is no JSON",
+    401: "No valid bearer token",
+    403: "The token's role does not permit this",
+    413: "The body is too large",
+    422: "A field has the wrong form",
+    503: "Failed for now; a repeat may help",
+}
+
+
+def describe(web: APIFlask) -> None:
+    """Say in the description how callers prove who they are, and how errors look."""
+    web.security_schemes = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "From `mpi users token NAME --role ROLE`"}
+    }
+    web.config["HTTP_ERROR_SCHEMA"] = schemas.ProblemDocument
+    web.config["VALIDATION_ERROR_SCHEMA"] = schemas.ProblemDocument
+    web.config["AUTO_SERVERS"] = False  # the address is the caller's affair, and differs behind a proxy
+    web.config["AUTO_404_RESPONSE"] = False
+    web.config["AUTO_VALIDATION_ERROR_RESPONSE"] = False
+
+
+def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> APIBlueprint:
+    """The routes; `read_json` and `read_file` as in `create_app`."""
+    bp = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="Index")
+    bp.before_request(_identify)
+
+    @bp.post("/match")
+    @bp.doc(summary="A dry run: whom would this person match?", security="bearer", responses=_PROBLEMS)
+    @bp.input(schemas.MatchRequest, arg_name="asked")
+    @bp.output(schemas.MatchAnswer)
+    def match(asked: dict[str, Any]) -> dict[str, Any]:
+        person = Demographics(**{name: asked[name] for name in DEMOGRAPHIC_FIELDS if name in asked})
+        answer = services().matcher.match(_caller(), person, authority=asked.get("authority"), limit=asked["limit"])
+        return _match_body(answer)
+
+    @bp.post("/crosswalk")
+    @bp.doc(
+        summary="The identifiers of the same person",
+        security="bearer",
+        responses=_PROBLEMS | {404: "Nobody has this identifier"},
+    )
+    @bp.input(schemas.CrosswalkRequest, arg_name="asked")
+    @bp.output(schemas.CrosswalkAnswer)
+    def crosswalk(asked: dict[str, Any]) -> dict[str, Any]:
+        found = services().people.crosswalk(
+            _caller(), asked["authority"], asked["value"], target=tuple(asked["target"]), at=asked["at"]
+        )
+        return {"person": found.enterprise_id, "identifiers": found.identifiers}
+
+    @bp.post("/studies/check")
+    @bp.doc(
+        summary="The gate: may this outside imaging study join a person?",
+        description="The body is one instance's header as DICOM JSON, or a DICOM Part 10 file.",
+        security="bearer",
+        responses=_PROBLEMS | {415: "Neither DICOM JSON nor a DICOM file"},
+    )
+    @bp.output(schemas.StudyAnswer)
+    def check_study() -> dict[str, Any]:
+        check(Role(_caller().role), Permission.CHECK_STUDY)  # before the body is read
+        return _study_body(services().gate.check(_caller(), _read_study(read_json, read_file)))
+
+    return bp
+
+
+def _identify() -> None:
+    """Find out who calls before anything of the body is read."""
+    request.max_content_length = LARGEST_STUDY if request.endpoint == "api.check_study" else LARGEST_JSON
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    actor = services().users.bearer(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+    if actor is None:
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "mpi"}))
+    g.caller = actor
+
+
+def _caller() -> Actor:
+    caller: Actor = g.caller
+    return caller
+
+
+def _read_study(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> StudyHeader:
+    kind = request.mimetype
+    if kind in _DICOM_JSON:
+        reader, largest = read_json, LARGEST_JSON
+    elif kind in _DICOM_FILE:
+        reader, largest = read_file, LARGEST_STUDY
+    else:
+        raise UnsupportedMediaType
+    if reader is None:
+        raise MissingExtra("reading studies needs the extra: pip install 'mpi[dicom]'")
+    body = request.get_data(cache=False)
+    if len(body) > largest:
+        raise RequestEntityTooLarge
+    return reader(body)
+
+
+def _match_body(answer: MatchAnswer) -> dict[str, Any]:
+    return {
+        "outcome": answer.outcome.value,
+        "candidates": [
+            {
+                "person": c.enterprise_id,
+                "authority": c.authority,
+                "value": c.local_id,
+                "weight": round(c.weight, 3),
+                "pattern": c.pattern,
+                "outcome": c.outcome.value,
+                "rule": c.rule.value if c.rule else None,
+                "evidence": c.evidence,
+            }
+            for c in answer.candidates
+        ],
+        "problems": answer.problems,
+        "compared": answer.compared,
+        "model": answer.model,
+    }
+
+
+def _study_body(answer: GateAnswer) -> dict[str, Any]:
+    return {
+        "decision": answer.decision.value,
+        "person": answer.person,
+        "candidates": list(answer.candidates),
+        "rules": [
+            {
+                "rule": r.rule,
+                "outcome": r.result.value,
+                "on_failure": r.on_failure.value,
+                "reason": r.reason,
+            }
+            for r in answer.rules
+        ],
+        "study": answer.study_uid,
+        "policy_version": answer.policy_version,
+        "policy_hash": answer.policy_hash,
+    }

@@ -1,0 +1,161 @@
+"""The review queue and its tasks."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from mpi.domain.errors import BadInput, Conflict, MpiError
+from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.roles import Permission
+from mpi.services.review import ComparisonView, FieldValues, QueuePage, TaskView
+from mpi.web.current import actor, needs, services
+from mpi.web.words import VERDICTS
+
+bp = Blueprint("review", __name__)
+
+LONGEST_REASON = 2000
+
+_Choice = TypeVar("_Choice", TaskState, TaskType)
+
+_COMPARED_BY: dict[str, str] = {
+    "nhs_number": "nhs_number",
+    "family_name": "family_name",
+    "given_name": "given_name",
+    "middle_names": "middle_names",
+    "birth_date": "birth_date",
+    "sex": "sex",
+    "address_line": "residence",
+    "town": "residence",
+    "postcode": "residence",
+    "phone": "residence",
+    "email": "email",
+    "other_identifier": "other_identifier",
+}
+"""Which comparison of the model weighs a recorded field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the compare table. `comparison` None: not weighed; `shared` True: weighed in a line above."""
+
+    values: FieldValues
+    comparison: ComparisonView | None
+    shared: bool
+
+
+@bp.get("/review")
+@needs(Permission.VIEW_QUEUE)
+def queue() -> str:
+    """One page of tasks, filtered by state and type."""
+    state = _chosen(TaskState, "state") or TaskState.OPEN
+    type_ = _chosen(TaskType, "type")
+    page = request.args.get("page", 1, type=int)
+    found = services().review.queue(actor(), state=state, type_=type_, page=page)
+    pages = _page_links(found, state, type_)
+    return render_template("queue.html", queue=found, state=state, type=type_, pages=pages, types=TaskType)
+
+
+def _chosen(kind: type[_Choice], name: str) -> _Choice | None:
+    try:
+        return kind(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _page_links(queue: QueuePage, state: TaskState, type_: TaskType | None) -> list[dict[str, object]]:
+    """The first, the last and the neighbouring pages, with an ellipsis where some are left out."""
+
+    def href(page: int) -> str:
+        return url_for("review.queue", state=state.value, type=type_.value if type_ else None, page=page)
+
+    shown = sorted({1, queue.pages, *range(max(1, queue.page - 1), min(queue.pages, queue.page + 1) + 1)})
+    links: list[dict[str, object]] = []
+    for before, page in zip([0, *shown], shown, strict=False):
+        if page - before > 1:
+            links.append({"ellipsis": True})
+        links.append({"number": page, "href": href(page), "current": page == queue.page})
+    return links
+
+
+@bp.get("/review/<int:task_id>")
+@needs(Permission.VIEW_QUEUE)
+def task(task_id: int) -> str:
+    """One task: both records side by side, the evidence, and the form for the verdict."""
+    return _page(services().review.task(actor(), task_id), {}, "", "")
+
+
+@bp.post("/review/<int:task_id>")
+@needs(Permission.DECIDE)
+def decide(task_id: int) -> Response | tuple[str, int]:
+    """Carry out the verdict and go to the next task."""
+    given, reason = request.form.get("verdict", ""), request.form.get("reason", "").strip()
+    errors = {}
+    if given not in {v.value for v in Verdict}:
+        errors["verdict"] = "Select whether this is the same person"
+    if not reason:
+        errors["reason"] = "Enter a reason"
+    elif len(reason) > LONGEST_REASON:
+        errors["reason"] = f"The reason must be {LONGEST_REASON} characters or fewer"
+    if errors:
+        return _page(services().review.task(actor(), task_id), errors, given, reason), 422
+    verdict = Verdict(given)
+    try:
+        decided = services().review.decide(actor(), task_id, verdict, reason)
+    except (BadInput, Conflict) as error:
+        return _refused(task_id, error, given, reason)
+    flash(f"Task {task_id}: {VERDICTS[verdict].lower()}. Your decision is kept.", "success")
+    if decided.next_task is None:
+        return redirect(url_for("review.queue"), 303)
+    return redirect(url_for("review.task", task_id=decided.next_task), 303)
+
+
+def _refused(task_id: int, error: MpiError, given: str, reason: str) -> tuple[str, int]:
+    """The task as it is now, with what stood in the way; what was typed is not lost."""
+    view = services().review.task(actor(), task_id)
+    if isinstance(error, BadInput):
+        return _page(view, {error.field or "verdict": str(error)}, given, reason), 422
+    if view.summary.state is TaskState.CLOSED:
+        message = "Somebody else decided this task before you. Your decision was not used; theirs is shown below."
+    else:
+        message = f"Your decision could not be carried out: {error}."
+    return _page(view, {"conflict": message}, given, reason), 409
+
+
+def _page(view: TaskView, errors: dict[str, str], given: str, reason: str) -> str:
+    rows = _rows(view)
+    shown = {row.comparison.comparison for row in rows if row.comparison}
+    return render_template(
+        "task.html",
+        task=view,
+        rows=rows,
+        others=[c for c in view.comparisons if c.comparison not in shown and c.bits],
+        start=_start(view),
+        errors=errors,
+        given=given,
+        reason=reason,
+        longest=LONGEST_REASON,
+    )
+
+
+def _rows(view: TaskView) -> list[Row]:
+    comparisons = {c.comparison: c for c in view.comparisons}
+    rows: list[Row] = []
+    done: set[str] = set()
+    for values in view.fields:
+        name = _COMPARED_BY.get(values.field)
+        found = comparisons.get(name) if name else None
+        if name is None or found is None:
+            rows.append(Row(values, None, False))
+        else:
+            rows.append(Row(values, None if name in done else found, name in done))
+            done.add(name)
+    return rows
+
+
+def _start(view: TaskView) -> float | None:
+    """Bits before anything is compared: how seldom two records taken at random are one person."""
+    if view.weight is None or not view.comparisons:
+        return None
+    return view.weight - sum(c.bits for c in view.comparisons)

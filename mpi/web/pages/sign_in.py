@@ -1,0 +1,63 @@
+"""Signing in and out."""
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask_login import login_user, logout_user
+from werkzeug.wrappers import Response
+
+from mpi.services.users import FAILURES_ALLOWED, LOCKED_FOR
+from mpi.web.current import Visitor, services, visitor
+from mpi.web.security import safe_next
+
+bp = Blueprint("sign_in", __name__)
+
+_MINUTES = int(LOCKED_FOR.total_seconds() // 60)
+_REFUSED = (
+    "The name or password is not right. "
+    f"After {FAILURES_ALLOWED} wrong passwords in a row an account is locked for {_MINUTES} minutes."
+)
+
+
+def ask() -> Response:
+    """Send somebody who is not signed in to the sign-in page, and from there back to where they were going."""
+    target = request.full_path.rstrip("?") if request.method == "GET" else request.path
+    return redirect(url_for("sign_in.form", next=safe_next(target)), 303)
+
+
+@bp.get("/sign-in")
+def form() -> str | Response:
+    """The sign-in page; who is signed in already goes home."""
+    if visitor() is not None:
+        return redirect(safe_next(request.args.get("next")), 303)
+    return render_template("sign_in.html", next=safe_next(request.args.get("next")), errors={}, name="")
+
+
+@bp.post("/sign-in")
+def sign_in() -> Response | tuple[str, int]:
+    """Check name and password. One answer for an unknown name, a wrong password and a locked account."""
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    target = safe_next(request.form.get("next"))
+    errors = {}
+    if not name.strip():
+        errors["name"] = "Enter your name"
+    if not password:
+        errors["password"] = "Enter your password"  # noqa: S105 - a message
+    if not errors:
+        found = services().users.sign_in(name, password)
+        if found is not None:
+            session.clear()  # nothing of the visitor from before, the CSRF token among it, outlives the sign-in
+            session.permanent = True
+            login_user(Visitor(found))
+            return redirect(target, 303)
+        errors["name"] = _REFUSED
+    return render_template("sign_in.html", next=target, errors=errors, name=name), 422
+
+
+@bp.post("/sign-out")
+def sign_out() -> Response:
+    """End the session, here and for every copy of its cookie."""
+    found = visitor()
+    if found is not None:
+        services().users.sign_out(found)
+    logout_user()
+    session.clear()
+    return redirect(url_for("sign_in.form"), 303)

@@ -1,0 +1,139 @@
+"""The shapes of what the machine interface takes and answers."""
+
+from apiflask import Schema
+from apiflask.fields import Boolean, Float, Integer, List, Nested, String
+from apiflask.validators import Length, OneOf, Range
+
+from mpi.domain.decision import Outcome
+from mpi.domain.study import GateDecision, RuleResult
+
+_TEXT = Length(max=500)
+
+
+class MatchRequest(Schema):
+    """One person, in the columns of a person file."""
+
+    record_id = String(validate=_TEXT, metadata={"description": "Ignored; a row of a person file may be sent as it is"})
+    authority = String(validate=_TEXT, metadata={"description": "Whose record it would be; decides on test numbers"})
+    nhs_number = String(validate=_TEXT)
+    nhs_number_status = String(validate=_TEXT, metadata={"description": "01 is verified"})
+    family_name = String(validate=_TEXT)
+    given_name = String(validate=_TEXT)
+    middle_names = String(validate=_TEXT)
+    previous_family_name = String(validate=_TEXT)
+    birth_date = String(validate=_TEXT, metadata={"description": "YYYY-MM-DD"})
+    sex = String(validate=_TEXT, metadata={"description": "male, female, other or unknown"})
+    address_line = String(validate=_TEXT)
+    town = String(validate=_TEXT)
+    postcode = String(validate=_TEXT)
+    phone = String(validate=_TEXT)
+    email = String(validate=_TEXT)
+    gp_practice = String(validate=_TEXT)
+    other_identifier = String(validate=_TEXT)
+    multiple_birth_order = String(validate=_TEXT)
+    death_date = String(validate=_TEXT)
+    limit = Integer(load_default=20, validate=Range(1, 100), metadata={"description": "At most so many candidates"})
+
+
+class Evidence(Schema):
+    """What one comparison found, and what it adds in bits."""
+
+    comparison = String()
+    level = String()
+    bits = Float()
+    label = String(metadata={"description": "The level in plain English"})
+
+
+class Candidate(Schema):
+    """A person in the index that the asked one may be."""
+
+    person = String(metadata={"description": "Enterprise id"})
+    authority = String()
+    value = String(metadata={"description": "The local number of the record that agrees best"})
+    weight = Float(metadata={"description": "Bits, prior included"})
+    pattern = String()
+    outcome = String(validate=OneOf([o.value for o in Outcome]))
+    rule = String(allow_none=True, metadata={"description": "The hard rule that decided, if one did"})
+    evidence = List(Nested(Evidence))
+
+
+class FieldProblem(Schema):
+    """A value that was sent and cannot be used for matching."""
+
+    field = String()
+    problem = String()
+
+
+class MatchAnswer(Schema):
+    """What registration would do, and the candidates, best first."""
+
+    outcome = String(validate=OneOf([o.value for o in Outcome]))
+    candidates = List(Nested(Candidate))
+    problems = List(Nested(FieldProblem))
+    compared = Integer(metadata={"description": "How many records were compared"})
+    model = String(metadata={"description": "Hash of the linkage model"})
+
+
+class CrosswalkRequest(Schema):
+    """An identifier, and whose identifiers of the same person are wanted."""
+
+    authority = String(required=True, validate=_TEXT)
+    value = String(required=True, validate=_TEXT)
+    target = List(String(validate=_TEXT), load_default=[], metadata={"description": "Authorities; empty means all"})
+    at = String(load_default=None, allow_none=True, validate=_TEXT, metadata={"description": "A moment in the past"})
+
+
+class IdentifierAnswer(Schema):
+    """One identifier of a person."""
+
+    authority = String()
+    value = String()
+    kind = String(validate=OneOf(["local", "national"]))
+    verified = Boolean()
+    status = String()
+
+
+class CrosswalkAnswer(Schema):
+    """The identifiers of one person."""
+
+    person = String(metadata={"description": "Enterprise id"})
+    identifiers = List(Nested(IdentifierAnswer))
+
+
+class RuleAnswer(Schema):
+    """One rule of the gate and what it found."""
+
+    rule = String()
+    outcome = String(validate=OneOf([r.value for r in RuleResult]))
+    on_failure = String(validate=OneOf([d.value for d in GateDecision]))
+    reason = String()
+
+
+class StudyAnswer(Schema):
+    """The gate's answer for one study."""
+
+    decision = String(validate=OneOf([d.value for d in GateDecision]))
+    person = String(allow_none=True, metadata={"description": "Enterprise id, only when the decision is attach"})
+    candidates = List(String(), metadata={"description": "Enterprise ids that the identifiers point at"})
+    rules = List(Nested(RuleAnswer))
+    study = String(metadata={"description": "Study Instance UID"})
+    policy_version = String()
+    policy_hash = String()
+
+
+class FieldError(Schema):
+    """What is wrong with one field; never what stood in it."""
+
+    field = String()
+    detail = String()
+
+
+class ProblemDocument(Schema):
+    """An error (RFC 9457)."""
+
+    type = String()
+    title = String()
+    status = Integer()
+    detail = String()
+    code = String(metadata={"description": "Stable, for programs"})
+    errors = List(Nested(FieldError))

@@ -1,0 +1,206 @@
+"""How pages write things: plain English for codes, numbers and instants as people read them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mpi.domain.decision import HardRule
+from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.roles import Role
+from mpi.matching import nhs_number
+from mpi.matching.prepare import PROBLEMS
+from mpi.services.review import FIELD_LABELS
+from mpi.services.views import RecordView
+
+
+def _local_zone() -> tzinfo:
+    try:
+        return ZoneInfo("Europe/London")
+    except ZoneInfoNotFoundError:  # a system without time zone data
+        return UTC
+
+
+_ZONE = _local_zone()
+
+TASK_TYPES: dict[str, str] = {
+    TaskType.POSSIBLE_DUPLICATE: "Possible duplicate",
+    TaskType.NHS_NUMBER_TWO_PERSONS: "One NHS number on two people",
+    TaskType.TWO_NHS_NUMBERS: "Two NHS numbers on one person",
+    TaskType.BROKEN_CLUSTER: "Doubtful link",
+    TaskType.HELD_MERGE: "Merge held back",
+}
+
+TASK_QUESTIONS: dict[str, str] = {
+    TaskType.POSSIBLE_DUPLICATE: "Are these two records the same person?",
+    TaskType.NHS_NUMBER_TWO_PERSONS: "Both records carry this NHS number. Are they the same person?",
+    TaskType.TWO_NHS_NUMBERS: "These records carry different NHS numbers. Are they the same person?",
+    TaskType.BROKEN_CLUSTER: "These records are linked, but no longer agree well. Are they the same person?",
+    TaskType.HELD_MERGE: "A hospital asked for these two numbers to be merged. Are they the same person?",
+}
+
+STATES: dict[str, str] = {
+    TaskState.OPEN: "Open",
+    TaskState.WAITING: "Waiting for an answer",
+    TaskState.CLOSED: "Closed",
+}
+
+VERDICTS: dict[str, str] = {
+    Verdict.SAME: "Same person",
+    Verdict.DIFFERENT: "Different people",
+    Verdict.NOT_SURE: "Not sure",
+}
+
+RULES: dict[str, str] = {
+    HardRule.VERIFIED_NHS_DIFFER: "Two different verified NHS numbers are never linked without a person's decision.",
+    HardRule.VALID_NHS_DIFFER: "Two different valid NHS numbers are not linked without a person's decision.",
+    HardRule.SAME_NHS_PERSON_DIFFERS: "The NHS number is the same, but the name, date of birth or sex is not.",
+    HardRule.TWO_PERSONS: "The record fits two people who are known already, so it was joined to neither.",
+    HardRule.NHS_STATUS: "The NHS number is marked as unresolved, so it does not count for a link.",
+    HardRule.TWINS: "The records may be twins.",
+    HardRule.HOUSEHOLD: "The records may be two people of one household.",
+    HardRule.NEWBORN: "A newborn without a given name is not linked without a person's decision.",
+    HardRule.DO_NOT_LINK: "A person decided before that these are different people.",
+    HardRule.PLACEHOLDER: "The record stands for nobody in particular, such as an unknown patient.",
+}
+
+HOW: dict[str, str] = {
+    "automatic": "Linked by weight",
+    "manual": "Linked by a reviewer",
+    "feed": "Merged by the hospital",
+    "new": "First record of this person",
+}
+
+ROLES: dict[str, str] = {role.value: role.value.replace("-", " ") for role in Role}
+ROLES[Role.IG_AUDITOR.value] = "information governance auditor"
+
+OUTCOMES: dict[str, str] = {
+    "AA": "Accepted (AA)",
+    "AE": "Refused: content at fault (AE)",
+    "AR": "Not taken (AR)",
+    "temporary": "Failed for now, a repeat may help",
+    "conflict": "Control id used twice with different content",
+}
+
+NHS_STATUS: dict[str, str] = {
+    "01": "verified",
+    "02": "present, not traced",
+    "03": "trace required",
+    "04": "trace tried, none or several found",
+    "05": "trace needs resolving",
+    "06": "trace in progress",
+    "07": "not present, trace not needed",
+    "08": "trace postponed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NhsNumber:
+    """An NHS number as every page shows it (ISB 0149-07 and -08). `number` None: none was recorded.
+
+    `note` says why a number is not verified, or why it cannot be used.
+    """
+
+    number: str | None
+    verified: bool
+    usable: bool
+    note: str | None
+
+
+def nhs_number_of(record: RecordView) -> NhsNumber:
+    """The record's NHS number with its verification."""
+    recorded = record.recorded.nhs_number
+    note = nhs_status(record.recorded.nhs_number_status or "")
+    if not recorded:
+        return NhsNumber(None, False, False, note)
+    problem = next((p.problem for p in record.problems if p.field == "nhs_number"), None)
+    digits = nhs_number.display(nhs_number.normalise(recorded))
+    if problem is not None:
+        return NhsNumber(digits, False, False, PROBLEMS.get(problem, problem))
+    return NhsNumber(digits, record.nhs_verified, True, None if record.nhs_verified else note)
+
+
+def nhs_display(text: str) -> str:
+    """A recorded NHS number as 3 3 4 where it has ten digits, else as written."""
+    return nhs_number.display(nhs_number.normalise(text))
+
+
+def bits(weight: float | None) -> str:
+    """A weight with its sign: `+7.3`, and a real minus, which screen readers speak."""
+    if weight is None:
+        return "none"
+    return f"{weight:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def plain_bits(weight: float) -> str:
+    """A threshold, signed only where it is negative."""
+    return f"{weight:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def nhs_status(text: str) -> str | None:
+    """What a recorded status code of an NHS number means; None when it is none."""
+    code = nhs_number.status(text)
+    return NHS_STATUS[code] if code else None
+
+
+def instant(stamp: str) -> str:
+    """A stored instant as people in the UK read it: `21 November 2026 at 8:05pm`."""
+    at = datetime.fromisoformat(stamp).astimezone(_ZONE)
+    half = "am" if at.hour < 12 else "pm"
+    zone = " UTC" if _ZONE is UTC else ""
+    return f"{at.day} {at:%B %Y} at {at.hour % 12 or 12}:{at:%M}{half}{zone}"
+
+
+def birth_date(text: str | None) -> str:
+    """A birth date in words when it is a whole ISO or HL7 date, else as it was recorded."""
+    if not text:
+        return "not recorded"
+    for form in ("%Y-%m-%d", "%Y%m%d"):
+        try:
+            day = datetime.strptime(text[:10], form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return f"{day.day} {day:%B %Y}"
+    return text
+
+
+def name_of(record: RecordView) -> str:
+    """Family name in capitals and given names, as patient banners write them; plain text, to be escaped."""
+    recorded = record.recorded
+    given = " ".join(part for part in (recorded.given_name, recorded.middle_names) if part)
+    family = (recorded.family_name or "").upper()
+    return ", ".join(part for part in (family, given) if part) or "Name not recorded"
+
+
+def field_label(name: str) -> str:
+    """A demographic field in words."""
+    return FIELD_LABELS.get(name, name.replace("_", " "))
+
+
+def problem_text(code: str) -> str:
+    """What is wrong with a value, in words."""
+    return PROBLEMS.get(code, code)
+
+
+FILTERS = {
+    "bits": bits,
+    "plain_bits": plain_bits,
+    "nhs_status": nhs_status,
+    "instant": instant,
+    "birth_date": birth_date,
+    "name_of": name_of,
+    "nhs_of": nhs_number_of,
+    "nhs_display": nhs_display,
+    "field_label": field_label,
+    "problem_text": problem_text,
+}
+
+WORDS = {
+    "task_types": TASK_TYPES,
+    "task_questions": TASK_QUESTIONS,
+    "states": STATES,
+    "verdicts": VERDICTS,
+    "rules": RULES,
+    "how": HOW,
+    "roles": ROLES,
+    "outcomes": OUTCOMES,
+}
