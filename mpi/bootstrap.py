@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, load, load_default
+from mpi.services.gate import Gate, load_policy
 from mpi.services.inbox import Inbox
 from mpi.services.load import Loader
 from mpi.services.match import Matcher
@@ -31,6 +32,7 @@ class App:
     people: People
     matcher: Matcher
     overview: Overview
+    gate: Gate
     users: Users
 
     def close(self) -> None:
@@ -55,5 +57,6 @@ def build(config: Config) -> App:
         people=People(store, config, model),
         matcher=Matcher(store, config, model),
         overview=Overview(store),
+        gate=Gate(store, config, load_policy(config)),
         users=Users(store),
     )
