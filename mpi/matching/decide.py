@@ -72,7 +72,7 @@ def _verdict(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> V
     outcome = _by_weight(model, judged.weight)
     if outcome is Outcome.APART:
         return _APART
-    return _newborn(a, b) or _household(model, a, b, outcome, judged) or (outcome, None)
+    return _held(model, a, b, outcome, judged) or (outcome, None)
 
 
 _LARGEST_NHS_PENALTY = 20.0
@@ -131,10 +131,18 @@ def _shared_number(a: Prepared, b: Prepared) -> bool:
 def _unresolved(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Verdict:
     """The same number with status 04 or 05: left out of the weight; what the rest does not link, a human sees."""
     outcome = _by_weight(model, judged.weight)
-    held = _newborn(a, b) or _household(model, a, b, outcome, judged)
+    held = _held(model, a, b, outcome, judged)
     if outcome is Outcome.LINK and held is None:
         return _LINK
     return Outcome.REVIEW, HardRule.NHS_STATUS
+
+
+def _held(model: LinkageModel, a: Prepared, b: Prepared, outcome: Outcome, judged: Judged) -> Verdict | None:
+    """What stands against a link even though the weight is high enough: only a household, or a baby without a name."""
+    household = _household(model, a, b, outcome, judged)
+    if household is not None and household[0] is Outcome.APART:
+        return household
+    return _newborn(a, b) or household
 
 
 def _newborn(a: Prepared, b: Prepared) -> Verdict | None:
@@ -168,12 +176,13 @@ def _household(model: LinkageModel, a: Prepared, b: Prepared, outcome: Outcome, 
     shared = _shared_number(a, b)
     if forename is Standing.DIFFERENT and day is Standing.DIFFERENT:
         return _review_from(shared, HardRule.HOUSEHOLD)
+    contradicted = Standing.DIFFERENT in (forename, day)
     if outcome is not Outcome.LINK:
-        return None
+        # What one home gives both sides is in the weight: without it such a pair would not have come this far.
+        return (Outcome.APART, HardRule.HOUSEHOLD) if contradicted and not shared and rules.share_home(a, b) else None
     fits = (forename in (Standing.SAME, Standing.CLOSE)) + (day in (Standing.SAME, Standing.CLOSE))
     if fits == 2 or (shared and fits == 1):
         return None
-    contradicted = Standing.DIFFERENT in (forename, day)
     if fits == 1 and not contradicted and _own_evidence(model, judged) >= _ENOUGH_OF_ONES_OWN:
         return None
     return Outcome.REVIEW, HardRule.HOUSEHOLD
@@ -273,9 +282,9 @@ def _choose(model: LinkageModel, persons: Mapping[int, _Person], compared: int) 
     if len(linked) == 1:
         return RecordDecision(linked[0], tuple(d for d in found if d is not linked[0]), compared)
     held = {d.person_id for d in linked}
-    reviews = tuple(_held(d) if d.person_id in held else d for d in found)
+    reviews = tuple(_to_review(d) if d.person_id in held else d for d in found)
     return RecordDecision(None, reviews, compared)
 
 
-def _held(decision: PersonDecision) -> PersonDecision:
+def _to_review(decision: PersonDecision) -> PersonDecision:
     return replace(decision, pair=replace(decision.pair, outcome=Outcome.REVIEW, rule=HardRule.TWO_PERSONS))

@@ -267,5 +267,5 @@ def thresholds(
 
 
 def rebased(model: LinkageModel, records: int, population: int) -> LinkageModel:
-    """The model for an index of `population` records: matches per record stay, so the chance of a random match falls."""
+    """The model for an index of `population` records: matches per record stay, so a random match is rarer."""
     return replace(model, prior=model.prior * records / population)

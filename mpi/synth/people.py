@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from random import Random
 
 from mpi.matching.nhs_number import check_digit
+from mpi.matching.nicknames import are_nicknames
 from mpi.synth.names import NameBook, hash_of
 
 TODAY = date(2025, 1, 1)
@@ -232,7 +233,7 @@ class Households:
             twin.nhs, twin.order = self._numbers.following(), str(order)
             if random.random() < 0.15:
                 twin.given = _NEAR.get(first.given, twin.given)
-            while any(twin.given == other.given for other in born):
+            while any(_one_name(twin.given, other.given) for other in born):
                 twin.given = self._names.given(random, tradition, sex)
             self._grow_up(twin, parents)
             born.append(twin)
@@ -264,6 +265,11 @@ class Households:
             student.traits.append("student")
             people.append(student)
         return people
+
+
+def _one_name(x: str, y: str) -> bool:
+    """Nobody names two children of a birth WILLIAM and BILL."""
+    return x == y or are_nicknames(x, y)
 
 
 _NEAR = {
