@@ -34,6 +34,9 @@ CODES = {
 }
 """HL7 table 0357."""
 
+MAX_ERRORS = 50
+"""Of more errors than that the first are named."""
+
 _OWN_NAME = "MPI"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _RUN = secrets.token_hex(4).upper()
@@ -107,7 +110,8 @@ def _placed(outcome: Outcome, received: Received) -> list[MessageError]:
         replace(error, location=received.places.get(error.field)) if error.field and not error.location else error
         for error in outcome.errors
     ]
-    return errors + (list(received.notes) if outcome.ack == AckCode.ACCEPTED else [])
+    found = errors + (list(received.notes) if outcome.ack == AckCode.ACCEPTED else [])
+    return found[:MAX_ERRORS]
 
 
 def _err(error: MessageError, marks: Delimiters) -> str:

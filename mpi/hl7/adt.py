@@ -27,6 +27,8 @@ from mpi.hl7.reader import Message, Segment, Unreadable, read, read_header
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1")
 REGISTER = ("A01", "A02", "A03", "A04", "A05", "A08", "A13", "A14", "A28", "A31")
 MERGE = ("A34", "A36", "A40")
+MAX_PAIRS = 100
+"""All or none of a message's merges are applied, in one transaction; nobody sends so many."""
 WITHOUT_IDENTITY = ("A11", "A35", "A44", "A45", "A49", "A50", "A51")
 """Events about visits and accounts: kept and acknowledged, nothing changes in the index."""
 
@@ -154,12 +156,15 @@ def _register(message: Message, source: Source, config: Config) -> _Asked:
 
 def _merge(message: Message, source: Source, config: Config) -> _Asked:
     """The pairs of PID and MRG in their order. What the PID says besides is not read (IHE ITI TF-2 3.8.4.2)."""
-    pairs = []
+    pairs: list[MergePair] = []
     pid: Segment | None = None
     for segment in message.all("PID", "MRG"):
         if segment.name == "PID" and pid is None:
             pid = segment
         elif segment.name == "MRG" and pid is not None:
+            if len(pairs) == MAX_PAIRS:
+                text = f"more than {MAX_PAIRS} merges in one message"
+                raise _Refusal(AckCode.ERROR, 102, text, f"MRG^{segment.sequence}")
             pairs.append(_pair(pid, segment, source, config))
             pid = None
         else:

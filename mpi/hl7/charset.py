@@ -64,6 +64,7 @@ def decode(raw: bytes, codec: str | None) -> tuple[str, str]:
     UTF-8 sequences under such a label are taken as a wrong label. 8859/1 with bytes 80-9F is Windows-1252, as
     everywhere on the web: those bytes are control characters in 8859/1 and curly apostrophes in Windows-1252.
     """
+    codec = codecs.lookup(codec).name if codec else None  # the configuration may spell it in any way
     if raw.isascii() and (codec is None or not codec.startswith("utf-16")):
         return raw.decode("ascii"), codec or "ascii"
     try:
@@ -77,7 +78,7 @@ def _decode(raw: bytes, codec: str | None) -> tuple[str, str]:
         return (raw.decode(_UTF8), _UTF8) if _is_utf8(raw) else (raw.decode(_WESTERN), _WESTERN)
     if codec.startswith("utf"):
         return raw.decode(codec), codec
-    if _is_utf8(raw):
+    if codec.startswith(("iso8859", "cp125")) and _is_utf8(raw):
         raise WrongCharset
     if codec == "iso8859-1" and any(0x80 <= byte <= 0x9F for byte in raw):
         codec = _WESTERN

@@ -16,6 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{2}")
 _DEFAULTS = "^~\\&"
+MAX_REPEATS = 1000
 ERASED = ""
 """What a field that was sent as two quotation marks reads as: the stored value goes (HL7 v2.5 section 2.5.3.3)."""
 
@@ -105,17 +106,26 @@ class Segment:
         return self._fields[field] if field < len(self._fields) else ""
 
     def repeats(self, field: int) -> list[Repeat]:
-        """The repetitions that say something, in order with their places kept: an empty one reads as nothing."""
+        """The repetitions in their order, empty ones too; none of an absent field.
+
+        Raises `Unreadable` for more than `MAX_REPEATS`: no system sends them, and each costs time.
+        """
         text = self.text(field)
         if not text:
             return []
-        parts = text.split(self._marks.repetition) if self._marks.repetition in text else [text]
+        parts = text.split(self._marks.repetition, MAX_REPEATS)
+        if len(parts) > MAX_REPEATS:
+            place = f"{self.name}^{self.sequence}^{field}"
+            raise Unreadable(f"a field repeats more than {MAX_REPEATS} times", code=102, location=place)
         return [Repeat(part, self._marks, self._codec) for part in parts]
 
     def value(self, field: int, component: int = 1, subcomponent: int = 1) -> str | None:
         """The value in the first repetition; None when nothing was said, `ERASED` when it was sent as null."""
-        repeats = self.repeats(field)
-        return repeats[0].value(component, subcomponent) if repeats else None
+        text = self.text(field)
+        if not text:
+            return None
+        first = text.split(self._marks.repetition, 1)[0]
+        return Repeat(first, self._marks, self._codec).value(component, subcomponent)
 
     def filled(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """Like `value`, but empty for absent and for null."""

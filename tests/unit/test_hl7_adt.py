@@ -178,6 +178,7 @@ def test_identifiers(identifiers: str, local_id: str, nhs: str | None) -> None:
         pytest.param("77^^^RYY", ("AE", 204, "PID^1^3^1^4"), id="of another feed"),
         pytest.param("9^^^NHS~77^^^NOWHERE", ("AE", 204, "PID^1^3^2^4"), id="of nobody known"),
         pytest.param("77^^^RYY&2.999.1&ISO", ("AE", 204, "PID^1^3^1^4"), id="code and OID at odds"),
+        pytest.param("77" + "~78" * 1000, ("AE", 102, "PID^1^3"), id="more than a thousand"),
         pytest.param("7" * 251 + "^^^RXX", ("AE", 102, "PID^1^3^1^1"), id="too long"),
     ],
 )
@@ -194,6 +195,7 @@ def test_identifiers_that_leave_nothing_to_store(identifiers: str, answer: tuple
         pytest.param(["PID|||77", "MRG|78", "PID|||79"], ("AE", 100, "MRG^1"), id="last PID without MRG"),
         pytest.param(["PID|||77", "MRG|"], ("AE", 101, "MRG^1^1"), id="MRG without number"),
         pytest.param(["PID|||77", "MRG|78^^^NOWHERE"], ("AE", 204, "MRG^1^1^1^4"), id="MRG of nobody known"),
+        pytest.param(["PID|||77", "MRG|78"] * 101, ("AE", 102, "MRG^101"), id="more merges than anybody sends"),
         pytest.param(["PID|||77^^^RYY", "MRG|78"], ("AE", 204, "PID^1^3^1^4"), id="survivor of another feed"),
     ],
 )
@@ -265,6 +267,10 @@ def test_error_before_2_5_has_its_place_and_code() -> None:
         "MSA|AE|C1|MSH-10: Used before.|||205^Duplicate key identifier^HL70357",
         "ERR|MSH^1^10^205&Duplicate key identifier&HL70357",
     ]
+
+
+def test_of_many_errors_the_first_fifty_are_named() -> None:
+    assert len(acknowledged("2.5", Outcome(AckCode.ACCEPTED, (WARNING,) * 200))) == 1 + 50
 
 
 def test_sentence_before_2_5_has_at_most_80_characters() -> None:

@@ -45,6 +45,16 @@ def test_value(written: str, value: str | None) -> None:
     assert pid(f"||||{written}").value(5) == value
 
 
+def test_field_that_repeats_a_thousand_times_is_refused_and_its_first_value_can_be_read() -> None:
+    segment = pid("||1" + "~2" * 1000)
+
+    assert segment.value(3) == "1"
+    with pytest.raises(Unreadable) as caught:
+        segment.repeats(3)
+    assert (caught.value.code, caught.value.location) == (102, "PID^1^3")
+    assert len(pid("||1" + "~2" * 999).repeats(3)) == 1000
+
+
 def test_place_that_is_not_there_is_absent() -> None:
     segment = pid("1||77^^^RXX")
 
@@ -97,6 +107,25 @@ def test_sequence_counts_segments_of_one_name() -> None:
 )
 def test_character_sets(declared: str, codec: str, text: str) -> None:
     assert pid(f"||||{text}", header=f"{HEADER}||||||{declared}", codec=codec).value(5) == text
+
+
+@pytest.mark.parametrize(
+    ("configured", "codec"),
+    [
+        ("UTF-8", "utf-8"),
+        ("utf8", "utf-8"),
+        ("Windows-1252", "cp1252"),
+        ("latin-1", "latin-1"),
+        ("ISO-8859-15", "iso8859-15"),
+        ("utf-16-le", "utf-16-le"),
+        ("shift_jis", "shift_jis"),
+    ],
+)
+def test_configured_character_set_goes_before_the_declared_one(configured: str, codec: str) -> None:
+    name = "鈴木" if codec == "shift_jis" else "Zoë"
+    raw = f"{HEADER}||||||ASCII\rPID|||77||{name}\r".encode(codec)
+
+    assert reader.read(raw, configured).segments[1].value(5) == name
 
 
 @pytest.mark.parametrize(
