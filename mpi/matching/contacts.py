@@ -20,8 +20,6 @@ def read_phone(text: str) -> tuple[str | None, str | None]:
     A number of another country keeps its leading `+`. An extension (`x 12`, `ext 12`) is left out.
     """
     folded = re.split(r"\b(?:EXT|EXTN|EXTENSION)\b|X(?=\s*\d)", fold(text))[0]
-    if folded.endswith("(0)"):
-        return None, "unreadable"
     digits = "".join(c for c in folded.replace("+44 (0)", "+44").replace("+44(0)", "+44") if c.isdigit())
     foreign = folded.lstrip(" (TEL:.").startswith("+")
     if digits.startswith("00"):
