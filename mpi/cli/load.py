@@ -114,7 +114,7 @@ def load(
         records = Records(opened, app.config, authority)
         say_notes(opened)
         beside = rejected or file.with_name(file.name + ".rejected.csv")
-        report = _Report(opened, beside, problems, show=sys.stderr.isatty() and not as_json)
+        report = _Report(opened, beside, problems, show=sys.stderr.isatty())
         job = LoadJob(file.name, _digest(opened, columns), records.authority or "", OPERATOR)
         with closing(report), report.bar:
             done = app.loader.load(job, records, report)

@@ -1,0 +1,140 @@
+"""The messages of the demonstration: two hundred, as four hospitals would send them on one day."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from mpi.matching.nhs_number import check_digit
+from mpi.synth import adt
+from mpi.synth.population import make
+
+Row = dict[str, str]
+
+MESSAGES = 200
+_UPDATES = 60
+_SEED = 200
+_AT = "202611210{:02}{:02}00"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message to send: what it shows, and the acknowledgement code that is expected (MSA-1)."""
+
+    kind: str
+    raw: bytes
+    expected: str = "AA"
+    repeat: bool = False
+    """The same bytes as the message before: the same answer is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedPair:
+    """Two numbers of one hospital that the stream merges."""
+
+    authority: str
+    subsumed: str
+    surviving: str
+
+
+def read_people(file: Path) -> list[Row]:
+    """The rows of the population's CSV file."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def plain_people(rows: list[Row]) -> list[Row]:
+    """People with one record, which has no fault and a verified number, and nothing that makes them hard to tell."""
+    records: dict[str, int] = {}
+    for row in rows:
+        records[row["true_person"]] = records.get(row["true_person"], 0) + 1
+    return [
+        row
+        for row in rows
+        if records[row["true_person"]] == 1
+        and not row["faults"]
+        and not row["traits"]
+        and row["nhs_number_status"] == "01"
+        and all(row[name] for name in ("nhs_number", "birth_date", "given_name", "postcode", "sex"))
+    ]
+
+
+class Stream:
+    """The steps in order, and the merge among them."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._random = Random(_SEED)  # noqa: S311 - invented people, no secret
+        self._plain = plain_people(rows)
+        self._rows = rows
+        self._count = 0
+        twin = self._plain[0]
+        self.merged = MergedPair(twin["authority"], "M" + twin["record_id"], twin["record_id"])
+        special = list(self._special(twin))
+        usual = list(self._usual(MESSAGES - len(special)))
+        half = len(usual) // 2
+        self.steps: tuple[Step, ...] = (*usual[:half], *special, *usual[half:])
+
+    def _sent(self, row: Row, event: str) -> bytes:
+        return adt.registration(row, event, *self._next())
+
+    def _next(self) -> tuple[str, str]:
+        """The next control id, and its time of sending."""
+        self._count += 1
+        return f"DEMO{self._count:05}", _AT.format(self._count // 60 + 8, self._count % 60)
+
+    def _usual(self, count: int) -> Iterator[Step]:
+        """New people, and people who have moved or have another telephone."""
+        updates = [Step("update", self._sent(row, "A08")) for row in self._changed(_UPDATES)]
+        new = [Step("new registration", self._sent(row, "A28")) for row in _new_rows(count - len(updates))]
+        steps = updates + new
+        self._random.shuffle(steps)
+        yield from steps
+
+    def _changed(self, count: int) -> list[Row]:
+        known = self._random.sample(self._plain[20:], count)
+        homes = self._random.sample(self._rows, count)
+        changed = []
+        for number, (row, home) in enumerate(zip(known, homes, strict=True)):
+            if number % 2:
+                changed.append(row | {name: home[name] for name in ("address_line", "town", "postcode")})
+            else:
+                changed.append(row | {"phone": f"07700 900{number:03}"})
+        return changed
+
+    def _special(self, twin: Row) -> Iterator[Step]:
+        """A duplicate registration that is merged, a repeat, a control id used twice, and broken messages."""
+        merged = self.merged
+        yield Step("registered twice by mistake", self._sent(twin | {"record_id": merged.subsumed}, "A28"))
+        yield Step("merge", adt.merge(merged.authority, merged.subsumed, merged.surviving, *self._next()))
+        known = self._sent(self._plain[1], "A31")
+        yield Step("update", known)
+        yield Step("the same message again", known, repeat=True)
+        clash = known.replace(self._plain[1]["record_id"].encode(), b"C" + self._plain[1]["record_id"].encode())
+        yield Step("a control id used again", clash, "AE")
+        unreadable = self._plain[2] | {"birth_date": "1968-13-24"}
+        yield Step("month 13", self._sent(unreadable, "A31"))
+        yield Step("broken: no PID", self._sent(self._plain[3], "A28").replace(b"\rPID|", b"\rZZZ|"), "AE")
+        yield Step("broken: torn segment", self._sent(self._plain[4], "A28").replace(b"\rPV1|", b"\rP\x00?"), "AE")
+
+
+def _new_rows(count: int) -> list[Row]:
+    """Records of people whom the population does not have: numbers of their own, NHS numbers of another block."""
+    renumbered: dict[str, str] = {}
+    numbers = _numbers()
+    rows: list[Row] = []
+    for row in make(count, _SEED):
+        number = row["nhs_number"]
+        if number and number not in renumbered:
+            renumbered[number] = next(numbers)
+        rows.append(row | {"nhs_number": renumbered.get(number, ""), "record_id": "N" + row["record_id"]})
+    return rows[:count]
+
+
+def _numbers() -> Iterator[str]:
+    """NHS numbers of the last never-issued block, which the population does not reach."""
+    for rest in range(1_000_000):
+        nine = f"900{rest:06}"
+        digit = check_digit(nine)
+        if digit is not None:
+            yield f"{nine}{digit}"
