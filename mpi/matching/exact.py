@@ -75,6 +75,8 @@ def _study_of_no_other_person(evidence: Evidence, _parameters: Parameters) -> Fi
 def _earlier_checks_agree(evidence: Evidence, _parameters: Parameters) -> Finding:
     if evidence.person is None:
         return _NOBODY
+    if evidence.study_person == evidence.person.person_id:
+        return _passed("The study is attached to this person already.")
     if evidence.earlier_persons - {evidence.person.person_id}:
         return _failed("An earlier check of this study led to another person.")
     return _passed("No earlier check of this study led to another person.")

@@ -53,6 +53,10 @@ class _Judged:
     candidates: tuple[str, ...] = ()
 
 
+class _NotJudged(TemporaryFailure):
+    """The database was there, and failed while the evidence was read; when repeats do not help, the study is held."""
+
+
 class Gate:
     """Checks outside studies against the index."""
 
@@ -74,6 +78,8 @@ class Gate:
             raise BadInput("the Study Instance UID is not a valid UID", field="(0020,000D)")
         try:
             return retrying(lambda: self._check(actor, header))
+        except _NotJudged:
+            _log.exception("gate check could not read the index")
         except TemporaryFailure:
             raise
         except Exception:
@@ -92,8 +98,8 @@ class Gate:
             try:
                 with unit.savepoint():
                     judged = self._judge(unit, header)
-            except TemporaryFailure:
-                raise
+            except TemporaryFailure as error:
+                raise _NotJudged(str(error)) from error
             except Exception:
                 _log.exception("gate evaluation failed")
                 judged = _UNFINISHED
