@@ -23,6 +23,7 @@ _STATUS: tuple[tuple[type[MpiError], int], ...] = (
     (MissingExtra, 501),
 )
 _RETRY_SECONDS = "10"
+_KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def of_http(error: HTTPException) -> Problem:
     """What the framework raised, as a problem; its own description may quote what was sent and is left out."""
     status = error.code or 500
     code = "csrf" if isinstance(error, CSRFError) else HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
-    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    headers = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
     return Problem(status, code, _DETAILS.get(status, HTTP_STATUS_CODES.get(status, "Error")), headers=headers)
 
 

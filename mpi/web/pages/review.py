@@ -16,6 +16,7 @@ from mpi.web.words import VERDICTS
 bp = Blueprint("review", __name__)
 
 LONGEST_REASON = 2000
+_TASK = f"/review/<int(max={2**63 - 1}):task_id>"  # more than that no database holds
 
 _Choice = TypeVar("_Choice", TaskState, TaskType)
 
@@ -79,14 +80,14 @@ def _page_links(queue: QueuePage, state: TaskState, type_: TaskType | None) -> l
     return links
 
 
-@bp.get("/review/<int:task_id>")
+@bp.get(_TASK)
 @needs(Permission.VIEW_QUEUE)
 def task(task_id: int) -> str:
     """One task: both records side by side, the evidence, and the form for the verdict."""
     return _page(services().review.task(actor(), task_id), {}, "", "")
 
 
-@bp.post("/review/<int:task_id>")
+@bp.post(_TASK)
 @needs(Permission.DECIDE)
 def decide(task_id: int) -> Response | tuple[str, int]:
     """Carry out the verdict and go to the next task."""
