@@ -1,6 +1,5 @@
 """Sending the stream through the real listener over a socket, and holding each answer against what is expected."""
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -10,8 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from mpi.cli.demo.stream import Step
-
-_START, _END = b"\x0b", b"\x1c\r"
+from mpi.hl7.sender import Sender
 
 
 @dataclass(slots=True)
@@ -31,58 +29,26 @@ class Fed:
         return found
 
 
-class _Connection:
-    """One MLLP connection of a sender that waits for each acknowledgement."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self._waiting = b""
-
-    def send(self, message: bytes) -> str:
-        self._socket.sendall(_START + message + _END)
-        while _END not in self._waiting:
-            data = self._socket.recv(65536)
-            if not data:
-                raise ConnectionError("the listener closed the connection")
-            self._waiting += data
-        frame, _, self._waiting = self._waiting.partition(_END)
-        return frame.lstrip(_START).decode("utf-8", "replace")
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 def feed(steps: Iterable[Step], port: int, console: Console) -> Fed:
     """Send all steps on one connection while the user watches."""
     steps = list(steps)
     fed = Fed()
-    connection = _Connection(port)
     before = ""
     began = time.perf_counter()
     columns = (TextColumn("  sending"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Sender("127.0.0.1", port) as sender, Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=len(steps))
         for number, step in enumerate(steps, 1):
-            answer = connection.send(step.raw)
-            code = _field(answer, "MSA", 1)
-            fed.answers[step.kind, code] += 1
-            if code != step.expected:
-                fed.surprises.append(f"message {number} ({step.kind}): {step.expected} expected, {code} came")
-            if step.repeat and _lasting(answer) != _lasting(before):
+            answer = sender.send(step.raw)
+            fed.answers[step.kind, answer.code] += 1
+            if answer.code != step.expected:
+                fed.surprises.append(f"message {number} ({step.kind}): {step.expected} expected, {answer.code} came")
+            if step.repeat and _lasting(answer.text) != _lasting(before):
                 fed.surprises.append(f"message {number}: a repeat was answered otherwise")
-            before = answer
-            bar.update(task, advance=1, description=f"{step.kind}: {code}")
+            before = answer.text
+            bar.update(task, advance=1, description=f"{step.kind}: {answer.code}")
     fed.seconds = time.perf_counter() - began
-    connection.close()
     return fed
-
-
-def _field(answer: str, segment: str, number: int) -> str:
-    for line in answer.split("\r"):
-        fields = line.split("|")
-        if fields[0] == segment:
-            return fields[number] if number < len(fields) else ""
-    return ""
 
 
 def _lasting(answer: str) -> list[str]:

@@ -21,11 +21,12 @@ from mpi.cli.demo import show
 from mpi.cli.demo.children import Children, children, port_or_another
 from mpi.cli.demo.feed import Fed, feed
 from mpi.cli.demo.show import Screen
-from mpi.cli.demo.stream import MESSAGES, MergedPair, Row, Stream, plain_people, read_people
+from mpi.cli.demo.stream import MESSAGES, Row, Stream, plain_people, read_people
 from mpi.cli.demo.studies import Api, three_studies
 from mpi.cli.options import OPERATOR
 from mpi.domain.audit import Actor
 from mpi.domain.errors import Conflict, MpiError
+from mpi.domain.messages import MergePair
 from mpi.domain.roles import Role
 
 DATA = Path("data/synthetic")
@@ -172,15 +173,15 @@ def _check_feed(screen: Screen, fed: Fed) -> None:
     screen.check(not fed.surprises, "every answer was the expected one, and the repeat got the same answer as before")
 
 
-def _check_merge(ground: _Ground, pair: MergedPair) -> None:
+def _check_merge(ground: _Ground, pair: MergePair) -> None:
     """The subsumed number must lead to the survivor's person, as a merged number."""
     answers = [
-        ground.api.post("/crosswalk", {"authority": pair.authority, "value": value, "target": []})
-        for value in (pair.subsumed, pair.surviving)
+        ground.api.post("/crosswalk", {"authority": one.authority, "value": one.value, "target": []})
+        for one in (pair.subsumed, pair.surviving)
     ]
     persons = {answer.get("person") for answer in answers}
     entries = {entry["value"]: entry["status"] for entry in answers[1].get("identifiers", [])}
-    merged = len(persons) == 1 and None not in persons and entries.get(pair.subsumed) == "merged"
+    merged = len(persons) == 1 and None not in persons and entries.get(pair.subsumed.value) == "merged"
     ground.screen.check(merged, "the merged number leads to the person of the number it was merged into")
 
 

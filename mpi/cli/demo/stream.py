@@ -3,11 +3,14 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from mpi.domain.messages import MergePair
+from mpi.domain.person import DEMOGRAPHIC_FIELDS, Identifier, SourceRecord
+from mpi.hl7 import writer
 from mpi.matching.nhs_number import check_digit
-from mpi.synth import adt
 from mpi.synth.population import make
 
 Row = dict[str, str]
@@ -15,7 +18,9 @@ Row = dict[str, str]
 MESSAGES = 200
 _UPDATES = 60
 _SEED = 200
-_AT = "202611210{:02}{:02}00"
+_MORNING = datetime(2026, 11, 2, 8, tzinfo=UTC)
+APPLICATION = "PAS"
+"""MSH-3 of every message; MSH-4 is the hospital that sends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +32,6 @@ class Step:
     expected: str = "AA"
     repeat: bool = False
     """The same bytes as the message before: the same answer is expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergedPair:
-    """Two numbers of one hospital that the stream merges."""
-
-    authority: str
-    subsumed: str
-    surviving: str
 
 
 def read_people(file: Path) -> list[Row]:
@@ -69,19 +65,30 @@ class Stream:
         self._rows = rows
         self._count = 0
         twin = self._plain[0]
-        self.merged = MergedPair(twin["authority"], "M" + twin["record_id"], twin["record_id"])
+        surviving = Identifier(twin["authority"], twin["record_id"])
+        self.merged = MergePair(surviving, Identifier(twin["authority"], "M" + twin["record_id"]))
         special = list(self._special(twin))
         usual = list(self._usual(MESSAGES - len(special)))
         half = len(usual) // 2
         self.steps: tuple[Step, ...] = (*usual[:half], *special, *usual[half:])
 
     def _sent(self, row: Row, event: str) -> bytes:
-        return adt.registration(row, event, *self._next())
+        changes = {name: row[name] for name in DEMOGRAPHIC_FIELDS if row[name]}
+        record = SourceRecord(row["authority"], row["record_id"], changes)
+        number, at = self._next()
+        return writer.registration(
+            record, number, application=APPLICATION, facility=row["authority"], event=event, at=at
+        )
 
-    def _next(self) -> tuple[str, str]:
+    def _merge(self) -> bytes:
+        number, at = self._next()
+        facility = self.merged.surviving.authority
+        return writer.merge(self.merged, number, application=APPLICATION, facility=facility, at=at)
+
+    def _next(self) -> tuple[str, datetime]:
         """The next control id, and its time of sending."""
         self._count += 1
-        return f"DEMO{self._count:05}", _AT.format(self._count // 60 + 8, self._count % 60)
+        return f"DEMO{self._count:05}", _MORNING + timedelta(minutes=self._count)
 
     def _usual(self, count: int) -> Iterator[Step]:
         """New people, and people who have moved or have another telephone."""
@@ -104,9 +111,9 @@ class Stream:
 
     def _special(self, twin: Row) -> Iterator[Step]:
         """A duplicate registration that is merged, a repeat, a control id used twice, and broken messages."""
-        merged = self.merged
-        yield Step("registered twice by mistake", self._sent(twin | {"record_id": merged.subsumed}, "A28"))
-        yield Step("merge", adt.merge(merged.authority, merged.subsumed, merged.surviving, *self._next()))
+        again = twin | {"record_id": self.merged.subsumed.value}
+        yield Step("registered twice by mistake", self._sent(again, "A28"))
+        yield Step("merge", self._merge())
         known = self._sent(self._plain[1], "A31")
         yield Step("update", known)
         yield Step("the same message again", known, repeat=True)
@@ -115,7 +122,7 @@ class Stream:
         unreadable = self._plain[2] | {"birth_date": "1968-13-24"}
         yield Step("month 13", self._sent(unreadable, "A31"))
         yield Step("broken: no PID", self._sent(self._plain[3], "A28").replace(b"\rPID|", b"\rZZZ|"), "AE")
-        yield Step("broken: torn segment", self._sent(self._plain[4], "A28").replace(b"\rPV1|", b"\rP\x00?"), "AE")
+        yield Step("broken: torn segment", self._sent(self._plain[4], "A28").replace(b"\rEVN|", b"\rE\x00?"), "AE")
 
 
 def _new_rows(count: int) -> list[Row]:
