@@ -31,6 +31,7 @@ _BABY = re.compile(
     r"\b(?:(?:NEW ?BORN|BABY|BABE|INFANT)(?: (?:BOY|GIRL|MALE|FEMALE|OF|INFANT))*|(?:BOY|GIRL) OF|B O|BB)\b"
 )
 _TWIN = re.compile(r"\b(?:TWIN|TRIPLET|TRIP)S? ?(ONE|TWO|THREE|1|2|3|I{1,3}|A|B|C)?\b")
+_NUMBERED = re.compile(r"\b(?:BABY|INFANT) (ONE|TWO|THREE|[123])\b")
 _ORDER = {"ONE": "1", "TWO": "2", "THREE": "3", "I": "1", "II": "2", "III": "3", "A": "1", "B": "2", "C": "3"}
 
 
@@ -78,12 +79,15 @@ def read_name(text: str, *, given: bool) -> ReadName:
     previous = _plain(nee.group(1)) if nee else None
     if nee and nee.start() > 0:
         outside = outside[: nee.start()]
-    words = _letters(outside)
-    baby, twin = _BABY.search(words), _TWIN.search(words)
+    words, whole = _letters(outside), _letters(folded)
+    baby, twin = _BABY.search(whole), _TWIN.search(whole)
     order = _ORDER.get(twin.group(1), twin.group(1)) if twin and twin.group(1) else None
+    numbered = _NUMBERED.search(whole)
+    if order is None and numbered:
+        order = _ORDER.get(numbered.group(1), numbered.group(1))
     rest = _TWIN.sub(" ", words) if twin else words
     if baby:
-        rest = "" if given else _BABY.sub(" ", rest)
+        rest = "" if given else _BABY.sub(" ", _NUMBERED.sub(" ", rest))
     name = _plain(rest)
     newborn = baby is not None or (twin is not None and name is None and given)
     if name is None:
