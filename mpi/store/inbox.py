@@ -59,7 +59,7 @@ class Result(NamedTuple):
     person_id: int | None = None
 
 
-_of_sender = (
+_known = (
     select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_id, t.c.person_id)
     .where(
         t.c.application == bindparam("application"),
@@ -68,6 +68,7 @@ _of_sender = (
     )
     .order_by(t.c.id)
 )
+_known_bytes = _known.where(t.c.digest == bindparam("digest"))
 _insert = insert(t).returning(t.c.id)
 _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
@@ -85,13 +86,18 @@ class InboxTable:
         self._trail = trail
 
     def same_control_id(self, arrival: Arrival) -> list[Any]:
-        """The messages of the same sender with the same control id: id, digest, state, ack, errors, record, person."""
-        return list(
-            self._connection.execute(
-                _of_sender,
-                {"application": arrival.application, "facility": arrival.facility, "control_id": arrival.control_id},
-            )
-        )
+        """The messages of the same sender with the same control id: id, digest, state, ack, errors, record, person.
+
+        Without a control id (it could not be read) only the same bytes count: garbage is not compared with garbage.
+        """
+        asked = {
+            "application": arrival.application,
+            "facility": arrival.facility,
+            "control_id": arrival.control_id,
+        }
+        if arrival.control_id:
+            return list(self._connection.execute(_known, asked))
+        return list(self._connection.execute(_known_bytes, {**asked, "digest": arrival.digest}))
 
     def store(self, arrival: Arrival) -> int:
         """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""
