@@ -9,12 +9,12 @@ _BRITISH = re.compile(r"^(?:GIR0AA|([A-Z]{1,2})(\d[A-Z\d]?)(\d)([A-Z]{2}))$")
 _TO_DIGIT = str.maketrans("OI", "01")
 _TO_LETTER = str.maketrans("01", "OI")
 _AREAS = frozenset(
-    "AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD DE DG DH DL DN DT DY E EC EH EN EX FK "
-    "FY G GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP "
-    "NR NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA "
-    "WC WD WF WN WR WS WV YO ZE".split()
+    "AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD DE DG DH DL DN DT DY E "
+    "EC EH EN EX FK FY G GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA KT KW KY L LA LD LE LL LN LS "
+    "LU M ME MK ML N NE NG NN NP NR NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR "
+    "SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE".split()
 )
-"""Postcode areas: a value is only put right into a postcode of one of them, or a Dutch `1234AB` would become British."""
+"""Postcode areas: a value is only put right into one of them, or a Dutch `1234AB` would become British."""
 _OUTWARD_SHAPES = {2: ("A9",), 3: ("A99", "AA9", "A9A"), 4: ("AA99", "AA9A")}
 _PLACEHOLDER = re.compile(r"^(?:0+|9+|X+|Z+|UNKNOWN|UNK|NK|NA|NONE|NULL|NFA|NOTKNOWN|NOTSTATED|NOFIXEDABODE|TEST)$")
 _NO_ADDRESS = frozenset(

@@ -96,7 +96,7 @@ PLACEHOLDERS = [
 def test_placeholder_person(family: str | None, given: str | None, expected: bool) -> None:
     prepared, _ = prepare(Demographics(family_name=family, given_name=given), allow_test_numbers=True)
     assert prepared.placeholder is expected
-    assert blocking_keys(replace(prepared, phone="01632960001")) == (() if expected else ("t|01632960001",))
+    assert blocking_keys(replace(prepared, phone="01632960001"))[:1] == (() if expected else ("t|01632960001",))
 
 
 BIRTHS = [
@@ -179,8 +179,8 @@ def test_nhs_number(text: str, tests: bool, expected: str | None, problem: str |
 
 
 def test_nine_digits_that_lost_their_zero_are_flagged_and_not_repaired():
-    assert nhs_number.read("0101010106", allow_test_numbers=True).number == "0101010106"
-    assert nhs_number.read("101010106", allow_test_numbers=True) == nhs_number.Read(None, "lost-leading-zero")
+    assert nhs_number.read("0101010109", allow_test_numbers=True).number == "0101010109"
+    assert nhs_number.read("101010109", allow_test_numbers=True) == nhs_number.Read(None, "lost-leading-zero")
 
 
 STATUSES = [("01", True, True), ("1", True, True), ("NSTS01", True, True), ("02", False, True), ("04", False, False),
@@ -195,7 +195,7 @@ def test_nhs_number_status(status: str, verified: bool, usable: bool) -> None:
     assert [p.problem for p in problems] == (["unknown-code"] if status == "99" else [])
 
 
-RANGES = [("0101010106", "Scotland"), ("3200000000", "Northern"), ("4000000004", "England"), ("5000000005", "internal"),
+RANGES = [("0101010109", "Scotland"), ("3200000000", "Northern"), ("4000000004", "England"), ("5000000005", "internal"),
           ("7000000007", "England"), ("8120000008", "Ireland"), ("8600000000", "spare"), ("9000000009", "test"),
           ("0000000001", "not in use")]  # fmt: skip
 
@@ -265,7 +265,8 @@ def test_other_value(field: str, text: str, into: str, expected: str | None) -> 
 
 
 EXTRAS = [("string", " Léon ", "LEON"), ("exact", "b-12", "B-12"), ("date", "19800102", "1980-01-02"),
-          ("date", "soon", None), ("number", "1,200.5", "1200.5"), ("number", "nan", None), ("number", "x", None)]  # fmt: skip
+          ("date", "soon", None), ("number", "1,200.5", "1200.5"), ("number", "nan", None),
+          ("number", "x", None)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "text", "expected"), EXTRAS, ids=[f"{e[0]} {e[1]}" for e in EXTRAS])

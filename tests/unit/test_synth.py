@@ -1,0 +1,90 @@
+"""The synthetic population: the same for the same seed, nobody real in it, faults labelled."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mpi.cli.synth import synth
+from mpi.domain.errors import BadInput
+from mpi.domain.person import Demographics
+from mpi.matching.nhs_number import Range, is_valid, range_of
+from mpi.synth.population import COLUMNS, Row, make
+from mpi.synth.write import write
+
+SHIPPED = Path(__file__).parents[2] / "data" / "synthetic" / "people.csv"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return list(make(3000, 11))
+
+
+def test_the_shipped_population_is_what_its_command_makes(tmp_path: Path):
+    write(make(2000, 7), tmp_path / "people.csv")
+    assert (tmp_path / "people.csv").read_bytes() == SHIPPED.read_bytes()
+
+
+def test_another_seed_makes_other_people(rows: list[Row]):
+    other = list(make(300, 12))
+    assert [r["family_name"] for r in other[:50]] != [r["family_name"] for r in rows[:50]]
+
+
+def test_as_many_people_as_asked_for(rows: list[Row]):
+    assert len({row["true_person"] for row in rows}) == 3000
+    assert 1.7 < len(rows) / 3000 < 2.2
+
+
+def test_nhs_numbers_are_never_issued_ones(rows: list[Row]):
+    numbers = [row["nhs_number"] for row in rows if row["nhs_number"]]
+    slipped = [row["nhs_number"] for row in rows if "nhs-number-slip" in row["faults"]]
+    assert all(len(number) == 10 for number in numbers)
+    assert all(is_valid(n) and range_of(n) is Range.TEST for n in numbers if n not in slipped)
+
+
+def test_about_a_tenth_has_no_number(rows: list[Row]):
+    assert 0.07 < sum(not row["nhs_number"] for row in rows) / len(rows) < 0.15
+
+
+def test_every_record_is_known_by_its_hospital_and_number(rows: list[Row]):
+    assert len({(row["authority"], row["record_id"]) for row in rows}) == len(rows)
+    assert {row["authority"] for row in rows} == {"RXA", "RXB", "RXC", "RXD"}
+
+
+def test_faults_and_traits_are_labelled(rows: list[Row]):
+    faults = Counter(fault for row in rows for fault in row["faults"].split(";"))
+    expected = "missing-nhs-number moved finger-family ear-given short-form married-name birth-digit swapped-names "
+    expected += "newborn-unnamed default-birth-date day-month-swapped pseudo-postcode"
+    for fault in expected.split():
+        assert faults[fault] > 0, fault
+    traits = {row["true_person"]: row["traits"] for row in rows}
+    assert sum("twin" in trait for trait in traits.values()) > 0.02 * len(traits)
+    assert any("father-and-son" in trait for trait in traits.values())
+
+
+def test_columns_are_those_of_a_person_file(rows: list[Row]):
+    assert set(Demographics().__slots__) < set(COLUMNS)
+    assert all(tuple(row) == COLUMNS for row in rows[:10])
+
+
+def test_parquet_holds_the_same_as_csv(tmp_path: Path, rows: list[Row]):
+    import pyarrow.parquet as pq
+
+    write(rows[:100], tmp_path / "p.parquet")
+    table = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert [{k: v or "" for k, v in row.items()} for row in table] == rows[:100]
+
+
+def test_another_kind_of_file_is_refused(tmp_path: Path):
+    with pytest.raises(BadInput):
+        write([], tmp_path / "people.xlsx")
+
+
+def test_the_command_writes_and_counts(tmp_path: Path):
+    out = tmp_path / "deep" / "people.csv"
+    done = CliRunner().invoke(synth, ["--persons", "20", "--seed", "3", "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    with out.open(encoding="utf-8") as lines:
+        assert f'"records": {sum(1 for _ in csv.DictReader(lines))}' in done.output
