@@ -105,4 +105,4 @@ def served(app: App) -> Iterator[Site]:
         yield Site(f"http://127.0.0.1:{server.effective_port}", app)
     finally:
         server.close()
-        thread.join(timeout=5)
+        thread.join(timeout=0.5)  # a browser may hold its connection open; then the thread ends with the process

@@ -4,7 +4,7 @@ What is searched for travels in the body of a POST and the results come back in 
 in histories, logs and bookmarks.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request
 
@@ -60,12 +60,7 @@ def search() -> str | tuple[str, int]:
 
 
 def _asked() -> Asked:
-    asked = Asked(**{name: request.form.get(name, "").strip() for name in Asked.__dataclass_fields__})
-    if asked.by:
-        return asked
-    # Without JavaScript every field stands open, and people fill one in without choosing it first.
-    filled = ((BY_NHS_NUMBER, asked.nhs_number), (BY_LOCAL_NUMBER, asked.local_id), (BY_NAME, asked.family_name))
-    return replace(asked, by=next((by for by, text in filled if text), ""))
+    return Asked(**{name: request.form.get(name, "").strip() for name in Asked.__dataclass_fields__})
 
 
 def _check(asked: Asked) -> dict[str, str]:
@@ -82,7 +77,7 @@ def _check(asked: Asked) -> dict[str, str]:
         if not (asked.day and asked.month and asked.year):
             errors["birth_date"] = "Enter a day, a month and a year"
     else:
-        errors["by"] = "Select what you want to search by"
+        errors["by"] = "Search by NHS number, by hospital number or by name"
     return errors
 
 
