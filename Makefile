@@ -43,8 +43,8 @@ soak: .venv/.dev system ## the long proofs in full; `make test` runs a tenth of 
 	@MPI_SOAK=1 $(PY) -m pytest -q -m soak --timeout 7200 $(TESTS)
 
 check: .venv/.dev ## formatting, lint, types, import contract, what must not be committed
-	@.venv/bin/ruff format --check --quiet . || { echo "make fix mends the formatting"; exit 1; }
-	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet . >/dev/null || { echo "some files are not formatted: make fix"; exit 1; }
+	@.venv/bin/ruff check --quiet --output-format concise .
 	@.venv/bin/mypy --strict mpi
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(PY) tools/check_tree.py
