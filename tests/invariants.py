@@ -39,12 +39,13 @@ def check_index(store: Store) -> None:
             carried = {row.value for row in numbers if row.record_id == record.id}
             assert carried == ({prepared.nhs} if prepared.nhs else set()), f"record {record.id}: number rows differ"
         else:
-            assert record.id not in person_of and not keys[record.id], f"record {record.id} is merged and still acts"
+            assert record.id not in person_of, f"record {record.id} is merged and still linked"
+            assert not keys[record.id], f"record {record.id} is merged and still found"
             seen = {record.id}
             while record.merged_into is not None:
                 assert record.merged_into not in seen, "merges run in a circle"
                 seen.add(record.merged_into)
-                record = records[record.merged_into]  # noqa: PLW2901 - walking the chain
+                record = records[record.merged_into]
             assert record.status == "active", "a chain of merges ends nowhere"
 
     for row in persons.values():

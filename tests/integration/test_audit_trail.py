@@ -49,7 +49,7 @@ def _without_triggers(url: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tampering, problem",
+    ("tampering", "problem"),
     [
         ("UPDATE audit_event SET body = replace(body, 'RXX', 'RYY') WHERE seq = 1", "changed"),
         ("UPDATE audit_event SET actor = 'somebody else' WHERE seq = 2", "column actor"),

@@ -12,8 +12,7 @@ from sqlalchemy import text
 
 from mpi.domain.audit import Actor
 from mpi.domain.errors import BadInput, NotAllowed, TemporaryFailure
-from mpi.domain.roles import Role, can
-from mpi.domain.roles import Permission as P
+from mpi.domain.roles import Permission, Role, can
 from mpi.domain.study import GateDecision, PatientId, RuleResult
 from mpi.matching.exact import INTERNAL_ERROR
 from mpi.matching.gate_policy import load_default
@@ -122,7 +121,7 @@ def test_an_attached_study_follows_its_person_through_a_merge(world: World) -> N
 @pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
 def test_only_roles_that_may_check_studies_get_an_answer(role: Role, world: World) -> None:
     actor = Actor("somebody", role.value)
-    if can(role, P.CHECK_STUDY):
+    if can(role, Permission.CHECK_STUDY):
         assert world.gate.check(actor, a_header()).decision is ATTACH
     else:
         with pytest.raises(NotAllowed):
@@ -143,7 +142,7 @@ def test_bare_numbers_name_candidates_and_nothing_more(world: World) -> None:
     assert answer.candidates == (world.eid(world.maria),)
 
 
-# --- failing closed ----------------------------------------------------------------------------------------------------
+# --- failing closed --------------------------------------------------------------------------------------------------
 
 
 def _bad_sql(unit: UnitOfWork, *_args: object) -> None:

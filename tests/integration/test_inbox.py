@@ -5,7 +5,7 @@ import pytest
 from mpi.bootstrap import App
 from mpi.domain.audit import Actor
 from mpi.domain.errors import Conflict, TemporaryFailure
-from mpi.domain.messages import Acknowledge, AckCode, ErrorCode, Register, Severity
+from mpi.domain.messages import AckCode, Acknowledge, ErrorCode, Register, Severity
 from tests.builders import a_record, nhs_number, with_wrong_check_digit
 from tests.index import message, register, send
 

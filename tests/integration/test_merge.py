@@ -185,7 +185,8 @@ def test_pairs_of_one_message_are_merged_all_or_none(app: App) -> None:
     assert len(held(app)) == 1
     with app.store.reading() as unit:
         first = unit.records.find("RXX", "1")
-    assert first is not None and first.status == "active", "the first pair was not applied either"
+    assert first is not None
+    assert first.status == "active", "the first pair was not applied either"
 
 
 def test_the_other_records_of_the_subsumed_person_are_asked_about(app: App) -> None:

@@ -137,7 +137,7 @@ def test_the_same_question_is_asked_once(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "verdict, together", [(Verdict.SAME, True), (Verdict.DIFFERENT, False), (Verdict.NOT_SURE, False)]
+    ("verdict", "together"), [(Verdict.SAME, True), (Verdict.DIFFERENT, False), (Verdict.NOT_SURE, False)]
 )
 def test_a_verdict_is_carried_out(app: App, verdict: Verdict, together: bool) -> None:
     register(app, "RXX", "1", **VERIFIED)

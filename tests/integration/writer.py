@@ -1,6 +1,6 @@
 """A writer process for the tests: registers the same people as its brothers, and says what was acknowledged.
 
-Run as `python -m tests.integration.writer URL AUTHORITY PEOPLE ROUND`; prints a control id for each message answered AA.
+Run as `python -m tests.integration.writer URL AUTHORITY PEOPLE ROUND`; prints control ids of messages answered AA.
 """
 
 import sys
