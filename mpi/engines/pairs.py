@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,19 +66,21 @@ def _sharing(records: Sequence[Prepared], sample: int, random: np.random.Generat
     if total <= sample:
         codes = [_all_pairs(group, n) for group in groups]
         return (np.unique(np.concatenate(codes)) if codes else np.empty(0, dtype=np.int64)), 1.0
+    members = np.concatenate([np.asarray(group, dtype=np.int64) for group in groups])
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
     picked = random.choice(len(groups), size=sample, p=pairs / total)
-    codes_list = []
-    for place in picked:
-        group = groups[place]
-        i, j = random.choice(len(group), size=2, replace=False)
-        low, high = sorted((group[i], group[j]))
-        codes_list.append(low * n + high)
-    return np.asarray(codes_list, dtype=np.int64), total / sample
+    size = sizes[picked]
+    one = (random.random(sample) * size).astype(np.int64)
+    other = (random.random(sample) * (size - 1)).astype(np.int64)
+    other += other >= one
+    left, right = members[starts[picked] + one], members[starts[picked] + other]
+    return np.minimum(left, right) * n + np.maximum(left, right), total / sample
 
 
 def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> list[Stratum]:
     """The pair space of `records` in three strata: blocked pairs, pairs sharing a rare value, all others."""
     n = len(records)
+    sample = min(sample, 20_000 + 10 * n)
     random = np.random.default_rng(seed)
     in_blocks = blocked(records)
     sharing, weight = _sharing(records, sample, random)
@@ -86,7 +89,8 @@ def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> 
     right = random.integers(0, n, size=sample)
     others = np.unique((np.minimum(left, right) * n + np.maximum(left, right))[left != right])
     others = others[~np.isin(others, in_blocks)]
-    others = np.asarray([code for code in others if not _share(records[code // n], records[code % n])], dtype=np.int64)
+    kept = [code for code in others.tolist() if not _share(records[code // n], records[code % n])]
+    others = np.asarray(kept, dtype=np.int64)
     rest = n * (n - 1) / 2 - len(in_blocks) - len(sharing) * weight
     found = [Stratum(in_blocks, 1.0), Stratum(sharing, weight)]
     if len(others):
@@ -94,8 +98,14 @@ def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> 
     return found
 
 
+_values = attrgetter(*_SHARED_VALUES)
+
+
 def _share(a: Prepared, b: Prepared) -> bool:
-    return any((value := getattr(a, name)) is not None and value == getattr(b, name) for name in _SHARED_VALUES)
+    for x, y in zip(_values(a), _values(b), strict=True):  # noqa: SIM110 - twice as fast as any(), on every pair
+        if x is not None and x == y:
+            return True
+    return False
 
 
 def pattern_counts(model: LinkageModel, records: Sequence[Prepared], parts: Sequence[Stratum]) -> dict[Pattern, float]:

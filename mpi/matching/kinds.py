@@ -169,7 +169,7 @@ def _other_name(field: str, other: str) -> RecordTest:
 
     def test(a: Prepared, b: Prepared) -> bool:
         x, y = mine(a), mine(b)
-        return (x is not None and x == its(b)) or (y is not None and y == its(a))
+        return x is not None and y is not None and (x == its(b) or y == its(a))
 
     return test
 
@@ -189,9 +189,17 @@ def _partial_date(field: str, other: str) -> RecordTest:
 
 RECORD_KINDS: dict[str, tuple[str, Callable[[str, str], RecordTest]]] = {
     "swapped": ("`field` and `other` exchanged between the sides", _swapped),
-    "other-name": ("one side's `field` equals the other side's `other`", _other_name),
+    "other-name": ("one side's `field` equals the other side's `other`, both sides having a `field`", _other_name),
     "partial-date": ("a date known in part (`other`) fits the other side's whole (`field`) or part", _partial_date),
 }
+
+
+def value_test(spec: Mapping[str, Any]) -> ValueTest | None:
+    """The test of two values that a condition means, or None for a record kind. Raises KeyError for unknown kinds."""
+    if spec["kind"] in RECORD_KINDS:
+        return None
+    entry = VALUE_KINDS[spec["kind"]]
+    return entry.make(spec[entry.parameter] if entry.parameter else None)
 
 
 def condition(spec: Mapping[str, Any]) -> RecordTest:
@@ -199,8 +207,7 @@ def condition(spec: Mapping[str, Any]) -> RecordTest:
     kind, field = spec["kind"], spec["field"]
     if kind in RECORD_KINDS:
         return RECORD_KINDS[kind][1](field, spec["other"])
-    entry = VALUE_KINDS[kind]
-    test = entry.make(spec[entry.parameter] if entry.parameter else None)
+    test = value_test(spec)
     get = getter(field)
 
     def holds(a: Prepared, b: Prepared) -> bool:
@@ -208,6 +215,6 @@ def condition(spec: Mapping[str, Any]) -> RecordTest:
         if x is None:
             return False
         y = get(b)
-        return y is not None and test(x, y)
+        return y is not None and test is not None and test(x, y)
 
     return holds
