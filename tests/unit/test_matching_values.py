@@ -195,8 +195,8 @@ def test_nhs_number_status(status: str, verified: bool, usable: bool) -> None:
     assert [p.problem for p in problems] == (["unknown-code"] if status == "99" else [])
 
 
-RANGES = [("0101010109", "Scotland"), ("3200000000", "Northern"), ("4000000004", "England"), ("5000000005", "internal"),
-          ("7000000007", "England"), ("8120000008", "Ireland"), ("8600000000", "spare"), ("9000000009", "test"),
+RANGES = [("0101010109", "Scotland"), ("3200000000", "Northern"), ("4000000000", "England"), ("5000000005", "internal"),
+          ("7000000000", "England"), ("8120000008", "Ireland"), ("8600000000", "spare"), ("9000000009", "test"),
           ("0000000001", "not in use")]  # fmt: skip
 
 
