@@ -108,19 +108,20 @@ def _twins(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Ver
             return Outcome.APART, HardRule.TWINS
         reached = judged.weight >= model.thresholds.link or _shared_number(a, b)
         return _review_from(reached, HardRule.TWINS)
-    if forename is Standing.CLOSE and not _shared_number(a, b) and _two_real_names(model, a, b):
+    if forename is not Standing.UNKNOWN and not _shared_number(a, b) and _could_be_two(model, a, b):
         return _review_from(judged.weight >= model.thresholds.review, HardRule.TWINS)
     return None
 
 
-def _two_real_names(model: LinkageModel, a: Prepared, b: Prepared) -> bool:
-    """Two spellings that are both known given names, or sexes that differ: similar twins rather than a slip."""
-    if rules.sex(a, b) is Standing.DIFFERENT:
+def _could_be_two(model: LinkageModel, a: Prepared, b: Prepared) -> bool:
+    """Similar given names that two children of one birth may bear: an initial, or two spellings that are both names."""
+    x, y = a.given, b.given
+    if x is None or y is None or len(x) == 1 or len(y) == 1:
         return True
+    if rules.given(a, b) is Standing.SAME:
+        return False
     table = model.frequencies.get("given")
-    if table is None or a.given is None or b.given is None:
-        return True
-    return a.given in table.values and b.given in table.values and not rules.only_an_initial(a, b)
+    return rules.sex(a, b) is Standing.DIFFERENT or table is None or (x in table.values and y in table.values)
 
 
 def _shared_number(a: Prepared, b: Prepared) -> bool:

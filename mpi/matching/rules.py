@@ -27,6 +27,8 @@ class Standing(Enum):
 
 S = Standing
 _NAME_CLOSE = 0.85
+_GENERATION = 16
+"""Years."""
 
 
 def _alike(x: str, y: str) -> bool:
@@ -64,26 +66,25 @@ def family(a: Prepared, b: Prepared) -> Standing:
     return S.CLOSE if sound(x) == sound(y) else S.DIFFERENT
 
 
-def only_an_initial(a: Prepared, b: Prepared) -> bool:
-    """One given name is the initial of the other."""
-    return a.given is not None and b.given is not None and is_initial(a.given, b.given)
-
-
 def names_exchanged(a: Prepared, b: Prepared) -> bool:
     """Family and given name stand in each other's place."""
     return a.family is not None and a.given is not None and a.family == b.given and a.given == b.family
 
 
 def birth(a: Prepared, b: Prepared) -> Standing:
-    """The birth dates: same; one slip away, two parts of three or a fitting part; clearly different."""
+    """The birth dates: same; one slip away, two parts of three or a fitting part; clearly different.
+
+    A shared birthday a generation apart is no slip: fathers and sons have it too.
+    """
     x, y = a.birth, b.birth
     if x is None or y is None:
         return _birth_in_part(a, b)
     if x == y:
         return S.SAME
-    if day_month_swapped(x, y) or damerau_levenshtein(x, y) <= 1 or date_parts(x, y) >= 2:
+    if day_month_swapped(x, y) or damerau_levenshtein(x, y) <= 1:
         return S.CLOSE
-    return S.DIFFERENT
+    one_generation = abs(int(x[:4]) - int(y[:4])) < _GENERATION
+    return S.CLOSE if date_parts(x, y) >= 2 and one_generation else S.DIFFERENT
 
 
 def _birth_in_part(a: Prepared, b: Prepared) -> Standing:
@@ -108,6 +109,11 @@ def same_nhs(a: Prepared, b: Prepared) -> bool:
 def usable_nhs(a: Prepared, b: Prepared) -> bool:
     """Neither side's number has status 04 or 05."""
     return a.nhs_usable and b.nhs_usable
+
+
+def verified_numbers_differ(a: Prepared, b: Prepared) -> bool:
+    """Two NHS numbers, both verified, and not the same."""
+    return a.nhs_verified and b.nhs_verified and a.nhs != b.nhs
 
 
 def same_other_id(a: Prepared, b: Prepared) -> bool:

@@ -41,8 +41,12 @@ TABLE = """
 | twins, two names and two numbers | SMITH, EMMA, 2015-03-02, F, LS6 4QB, nhs=9990000018 | SMITH, GRACE, 2015-03-02, F, LS6 4QB, nhs=9990000026 | apart | twins |
 | twins, much the same name | SMITH, ELLA, 2015-03-02, F, LS6 4QB | SMITH, BELLA, 2015-03-02, F, LS6 4QB | review | twins |
 | twins, much the same name, shared telephone only | SMITH, ANNA, 2015-03-02, F, -, phone=01632960001 | SMITH, HANNAH, 2015-03-02, F, -, phone=01632 960001 | review | twins |
+| twins, only an initial of one | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, RYAN, 2015-03-02, M, LS6 4QB | review | twins |
+| twins, only the initial of both | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | review | twins |
+| an initial, moved house | WAKEGRAVE, R, 1975-03-02, M, LS6 4QB, other=EX4711022 | WAKEGRAVE, RYAN, 1975-03-02, M, EX4 9ZZ, other=EX4711022 | link | |
 | twins by their order of birth, no names yet | SMITH, TWIN 1, 2025-03-02, F, LS6 4QB | SMITH, TWIN 2, 2025-03-02, F, LS6 4QB | apart | twins |
 | father and son of one name at one address | SMITH, DAVID, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank | SMITH, DAVID, 2011-08-30, M, LS6 4QB, address=14 Quarry Bank | apart | same-household-only |
+| father and son of one birthday | WAKEGRAVE, DAVID, 1977-07-05, M, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, DAVID, 2013-07-05, M, LS6 4QB, address=14 Quarry Bank | review | same-household-only |
 | mother and daughter | SMITH, HELEN, 1980-01-17, F, LS6 4QB, address=14 Quarry Bank | SMITH, EMMA, 2011-08-30, F, LS6 4QB, address=14 Quarry Bank | apart | |
 | one name at one address, a birth date unknown | WAKEGRAVE, DAVID, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, DAVID, -, M, LS6 4QB, address=14 Quarry Bank | review | same-household-only |
 | one name at one address, a filler birth date | WAKEGRAVE, DAVID, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, DAVID, 1900-01-01, M, LS6 4QB, address=14 Quarry Bank | review | same-household-only |
