@@ -57,8 +57,9 @@ bench: .venv/.dev ## benchmarks in under 20 minutes (FULL=1: the whole table); f
 	@mkdir -p var/bench
 	@$(PY) -m tests.benchmarks $(if $(filter-out 0,$(FULL)),--full)
 
-docs: .venv/.dev ## rewrite the generated parts of the documentation
+docs: .venv/.dev ## rewrite the generated parts of the documentation, pictures too
 	@$(PY) tools/generate_docs.py
+	@$(PY) tools/screenshots.py
 
 model: .venv/.dev ## train the shipped linkage model again on the synthetic population
 	@$(PY) tools/train_model.py

@@ -15,7 +15,7 @@ from mpi.bootstrap import App
 from mpi.domain.roles import Permission
 from mpi.domain.study import StudyHeader
 from mpi.services.users import SESSION_LIMIT
-from mpi.web import api, current, health, words
+from mpi.web import api, branding, current, health, words
 from mpi.web.access_log import install_access_log
 from mpi.web.errors import install_errors
 from mpi.web.pages import home, persons, review, search, sign_in
@@ -83,6 +83,8 @@ def create_app(
     for blueprint in (home, review, persons, search, sign_in, health):
         web.register_blueprint(blueprint.bp)
     health.install_metrics(web, app)
+    if app.config.nhs_branding:
+        branding.install(web, app.config)
     return web
 
 

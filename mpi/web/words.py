@@ -56,8 +56,9 @@ RULES: dict[str, str] = {
     HardRule.SAME_NHS_PERSON_DIFFERS: "The NHS number is the same, but the name, date of birth or sex is not.",
     HardRule.TWO_PERSONS: "The record fits two people who are known already, so it was joined to neither.",
     HardRule.NHS_STATUS: "The NHS number is marked as unresolved, so it does not count for a link.",
-    HardRule.TWINS: "The records may be twins.",
-    HardRule.HOUSEHOLD: "The records may be two people of one household.",
+    HardRule.TWINS: "Same birth date, family name and address, another given name: twins look like this.",
+    HardRule.HOUSEHOLD: "What agrees is what people of one household share.",
+    HardRule.PERSON_IN_DOUBT: "Whether the records of the person belong together is being asked: nobody joins meanwhile.",
     HardRule.NEWBORN: "A newborn without a given name is not linked without a person's decision.",
     HardRule.DO_NOT_LINK: "A person decided before that these are different people.",
     HardRule.PLACEHOLDER: "The record stands for nobody in particular, such as an unknown patient.",
@@ -128,7 +129,7 @@ def bits(weight: float | None) -> str:
     """A weight with its sign: `+7.3`, and a real minus, which screen readers speak."""
     if weight is None:
         return "none"
-    return f"{weight:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{weight:+.1f}".replace("-", "\N{MINUS SIGN}") if round(weight, 1) else "0.0"
 
 
 def plain_bits(weight: float) -> str:
