@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 
 from mpi.bootstrap import App
 from mpi.domain.errors import TemporaryFailure
-from mpi.domain.review import TaskState
+from mpi.domain.review import TaskState, TaskType
 from mpi.domain.roles import Role
 from mpi.services.review import Review
 from tests.builders import a_record, nhs_number
-from tests.index import register, send
+from tests.index import merge, register, send
 from tests.website import MARKUP, REVIEWER, make_web, open_website_index, post, put_people, sign_in
 
 
@@ -306,6 +306,42 @@ def test_an_unfinished_decision_says_what_is_missing_and_changes_nothing(
     for text in says:
         assert answer.text.count(text) == 2  # in the summary, and at the field
     assert open_tasks(shared)[0] == task
+
+
+HELD = [
+    pytest.param("A1001", "A1002", id="two verified NHS numbers"),
+    pytest.param("A1003", "A1002", id="clearly different people"),
+]
+
+
+@pytest.mark.parametrize(("subsumed", "surviving"), HELD)
+@pytest.mark.parametrize(
+    ("verdict", "now"), [("same-person", "one person now"), ("different-people", "two persons now")]
+)
+def test_a_merge_that_was_held_is_shown_and_decided(
+    own: App, subsumed: str, surviving: str, verdict: str, now: str
+) -> None:
+    assert merge(own, subsumed, surviving).ack == "AA"
+    held = own.review.queue(REVIEWER, type_=TaskType.HELD_MERGE).tasks
+    assert len(held) == 1
+    client = make_web(own)
+    sign_in(client, "reviewer")
+    assert "Merge held back" in client.get("/review").text
+    page = client.get(f"/review/{held[0].id}").text
+    assert "A hospital asked for these two numbers to be merged" in page
+    assert "two persons now" in page
+    assert post(client, f"/review/{held[0].id}", {"verdict": verdict, "reason": "asked the ward"}).status_code == 303
+    assert now in client.get(f"/review/{held[0].id}").text
+
+
+def test_a_held_merge_of_a_number_that_is_not_in_the_index_is_shown(own: App) -> None:
+    for subsumed, surviving in (("A7001", "A7002"), ("A1001", "A7003")):
+        merge(own, subsumed, surviving)
+    client = make_web(own)
+    sign_in(client, "reviewer")
+    for task in own.review.queue(REVIEWER).tasks:
+        assert client.get(f"/review/{task.id}").status_code == 200
+    assert client.get("/review").status_code == 200
 
 
 def test_of_two_reviewers_on_one_task_the_second_is_told_what_the_first_decided(own: App) -> None:
