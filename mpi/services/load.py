@@ -25,6 +25,8 @@ CHUNK = 200
 """Rows of one transaction: enough to share the flush of the disk, few enough that a feed need not wait long."""
 BREATH_SECONDS = 0.005
 """Pause after each chunk: SQLite wakes waiting writers by chance, and a listener must get through beside a load."""
+ATTEMPTS, PAUSE_SECONDS = 8, 0.25
+"""A database that is gone or locked is asked again for half a minute (0.25 s, 0.5 s, 1 s ...): a load can wait."""
 FINISHED = "finished"
 
 
@@ -113,7 +115,8 @@ class Loader:
         done = skipped
         for chunk in _chunks(remaining):
             done += len(chunk)
-            tally = retrying(partial(self._store_chunk, job, run_id, chunk, done, counts))
+            store = partial(self._store_chunk, job, run_id, chunk, done, counts)
+            tally = retrying(store, attempts=ATTEMPTS, pause=PAUSE_SECONDS)
             counts += tally.counts
             watcher.done(Chunk(len(chunk), tuple(tally.set_aside), tuple(tally.problems)))
             time.sleep(BREATH_SECONDS)

@@ -189,6 +189,7 @@ def test_a_run_that_was_broken_off_goes_on_where_it_stood(
     rows[3] = "4,RXX,torn"
     path = door.file("record_id,authority,family_name,given_name,birth_date\n" + "\n".join(rows) + "\n")
     monkeypatch.setattr(loading, "CHUNK", 10)
+    monkeypatch.setattr(loading, "ATTEMPTS", 1)
     storing = loading.Loader._store_chunk
     chunks = []
 

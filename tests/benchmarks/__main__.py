@@ -1,0 +1,168 @@
+"""`make bench`: measure, print the table, and write it to var/bench with the machine it was measured on."""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import disk, hl7_reader, indexes, listener, scoring, work
+from tests.benchmarks.machine import describe, load_average
+from tests.benchmarks.population import Population, messages, write
+from tests.fixtures.postgres import PostgresServer, running_server
+
+FOLDER = Path("var/bench")
+SIZES = (10_000, 100_000)
+CONNECTIONS = (1, 8)
+WARM_UP = 200
+LOADED_ON_POSTGRESQL = 2_000
+
+
+class Bench:
+    """One run: how much is sent, and what was found so far."""
+
+    def __init__(self, *, full: bool) -> None:
+        self.sent = 3_500 if full else 1_500
+        self.worked = 1_500 if full else 700
+        self.found: dict[str, Any] = {
+            "machine": describe(),
+            "full": full,
+            "feed": [],
+            "work": [],
+            "load": {},
+            "disk": {},
+        }
+
+    def run(self, server: PostgresServer, sizes: tuple[int, ...]) -> None:
+        """Everything; a size at a time."""
+        with part("small things"):
+            self.found["reader_microseconds"] = hl7_reader.run()
+            self.found["scoring"] = scoring.run()
+        for persons in sizes:
+            with part(f"an index of {persons:,} people"):
+                population = write(persons, FOLDER)
+                file, load = indexes.sqlite_index(persons, population, FOLDER)
+                kept = ("rows", "seconds", "rows_per_second", "linked", "tasks")
+                self.found["load"][f"sqlite, {persons:,} people"] = {name: load[name] for name in kept}
+            with part(f"SQLite, {persons:,} people"):
+                self._sqlite(persons, population, file)
+            with part(f"PostgreSQL, {persons:,} people"):
+                self._postgresql(persons, population, file, server)
+
+    def _sqlite(self, persons: int, population: Population, file: Path) -> None:
+        self.found["disk"].setdefault("sqlite", []).append(round(disk.sqlite_commits(FOLDER)))
+        for connections in CONNECTIONS:
+            self._feed("sqlite", persons, indexes.copy_sqlite(file, FOLDER), population, connections)
+        self._work("sqlite", persons, indexes.copy_sqlite(file, FOLDER), population)
+
+    def _postgresql(self, persons: int, population: Population, file: Path, server: PostgresServer) -> None:
+        template = server.create_database()
+        indexes.copy_to_postgresql(file, server.url(template))
+        self.found["disk"].setdefault("postgresql", []).append(
+            round(disk.postgresql_commits(server.socket_dir, template))
+        )
+        for connections in (*CONNECTIONS, 0):
+            name = server.create_database(template)
+            if connections:
+                self._feed("postgresql", persons, server.url(name), population, connections)
+            else:
+                self._work("postgresql", persons, server.url(name), population)
+            server.drop_database(name)
+        if persons == min(SIZES):
+            self._load_on_postgresql(server, population)
+        server.drop_database(template)
+
+    def _feed(self, engine: str, persons: int, url: str, population: Population, connections: int) -> None:
+        fed = list(messages(population, self.sent + WARM_UP))
+        log = FOLDER / f"listen-{engine}-{persons}-{connections}.log"
+        figures = listener.measure(url, fed[WARM_UP:], fed[:WARM_UP], connections, log)
+        self.found["feed"].append({"engine": engine, "persons": persons, **figures})
+
+    def _work(self, engine: str, persons: int, url: str, population: Population) -> None:
+        fed = list(messages(population, self.worked + WARM_UP))
+        figures = work.measure(url, fed, WARM_UP)
+        self.found["work"].append({"engine": engine, "persons": persons, **figures, "load_average": load_average()})
+
+    def _load_on_postgresql(self, server: PostgresServer, population: Population) -> None:
+        name = server.create_database()
+        indexes.mpi("migrate", url=server.url(name))
+        head = FOLDER / "people-few.csv"
+        with population.file.open(encoding="utf-8") as lines:
+            head.write_text("".join(line for _, line in zip(range(LOADED_ON_POSTGRESQL + 1), lines, strict=False)))
+        load = indexes.load(head, server.url(name))
+        kept = ("rows", "seconds", "rows_per_second", "linked", "tasks")
+        self.found["load"][f"postgresql, {LOADED_ON_POSTGRESQL:,} records"] = {name: load[name] for name in kept}
+        server.drop_database(name)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Say how long a part took."""
+    begin = time.perf_counter()
+    print(f"{name} ...", flush=True)
+    yield
+    print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
+
+
+def growth(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """p50 of the work at the largest index over that at the smallest, by engine."""
+    found = {}
+    for engine in ("sqlite", "postgresql"):
+        own = sorted((row["persons"], row["p50_ms"]) for row in rows if row["engine"] == engine)
+        if len(own) > 1:
+            found[engine] = round(own[-1][1] / own[0][1], 2)
+    return found
+
+
+def show(found: dict[str, Any]) -> None:
+    """The figures as tables."""
+    machine = found["machine"]
+    print(f"\n{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, commit {machine['commit']}")
+    print("\nThrough the listener, every commit durable (`busy`: load average at the end of the run)")
+    print(
+    names = ("engine", "people", "connections", "messages/s", "p50 ms", "p99 ms", "MiB", "busy")
+    print("  {:<11} {:>8} {:>12} {:>11} {:>7} {:>7} {:>5} {:>5}".format(*names))
+    )
+    for row in found["feed"]:
+        print(
+            f"  {row['engine']:<11} {row['persons']:>8,} {row['connections']:>12} {row['per_second']:>11,.0f}"
+            f" {row['p50_ms']:>7.1f} {row['p99_ms']:>7.1f} {row['peak_memory_mib']:>5.0f} {row['load_average']:>5.1f}"
+        )
+    print("\nThe disk's own commits of one row a second")
+    for engine, rates in found["disk"].items():
+        print(f"  {engine:<11} {', '.join(f'{rate:,}' for rate in rates)}")
+    print("\nThe work of one message without its commit")
+    for row in found["work"]:
+        print(f"  {row['engine']:<11} {row['persons']:>8,} p50 {row['p50_ms']:.2f} ms, p99 {row['p99_ms']:.2f} ms")
+    for engine, factor in found["growth"].items():
+        print(f"  {engine:<11} grows {factor} times from the smallest index to the largest")
+    print("\nmpi load")
+    for name, load in found["load"].items():
+        print(f"  {name:<32} {load['rows']:>8,} rows, {load['rows_per_second']:>6,} rows/s, {load['seconds']:.0f} s")
+    print(f"\nWeighing one record against {found['scoring']['candidates']} candidates: {found['scoring']['ms']} ms")
+    print("\nReading one message (microseconds)")
+    for name, ways in found["reader_microseconds"].items():
+        print(f"  {name:<20} " + ", ".join(f"{way} {figure:.0f}" for way, figure in ways.items()))
+
+
+def main() -> None:
+    """Measure everything, or the sizes asked for."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure the software on this machine.")
+    parser.add_argument("--full", action="store_true", help="send more messages")
+    parser.add_argument("--persons", type=int, nargs="*", default=list(SIZES), help="sizes of the index")
+    options = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    bench = Bench(full=options.full)
+    with running_server() as server:
+        bench.run(server, tuple(options.persons))
+    bench.found["growth"] = growth(bench.found["work"])
+    show(bench.found)
+    out = FOLDER / f"{bench.found['machine']['at'].replace(':', '')}.json"
+    out.write_text(json.dumps(bench.found, indent=1), encoding="utf-8")
+    print(f"\nwritten to {out}")
+
+
+if __name__ == "__main__":
+    main()
