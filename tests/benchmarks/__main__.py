@@ -121,10 +121,8 @@ def show(found: dict[str, Any]) -> None:
     machine = found["machine"]
     print(f"\n{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, commit {machine['commit']}")
     print("\nThrough the listener, every commit durable (`busy`: load average at the end of the run)")
-    print(
     names = ("engine", "people", "connections", "messages/s", "p50 ms", "p99 ms", "MiB", "busy")
     print("  {:<11} {:>8} {:>12} {:>11} {:>7} {:>7} {:>5} {:>5}".format(*names))
-    )
     for row in found["feed"]:
         print(
             f"  {row['engine']:<11} {row['persons']:>8,} {row['connections']:>12} {row['per_second']:>11,.0f}"
