@@ -80,11 +80,12 @@ _LARGEST_NHS_PENALTY = 20.0
 
 
 def _numbers_differ(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Verdict | None:
-    """Two different NHS numbers: a human is asked if the rest is similar enough. Statuses 04 and 05 say nothing.
+    """Two different NHS numbers: a human is asked if the rest is similar enough.
 
-    Where name, birth date or sex clearly differs too, two numbers are what one expects: father and son.
+    That holds whatever the statuses: a number that never counts for a link may well count against it. Where name,
+    birth date or sex clearly differs too, two numbers are what one expects: father and son.
     """
-    if a.nhs is None or b.nhs is None or a.nhs == b.nhs or not rules.usable_nhs(a, b):
+    if a.nhs is None or b.nhs is None or a.nhs == b.nhs:
         return None
     rest = without(model, judged, "nhs_number")
     rule = HardRule.VERIFIED_NHS_DIFFER if a.nhs_verified and b.nhs_verified else HardRule.VALID_NHS_DIFFER
@@ -108,20 +109,19 @@ def _twins(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Ver
             return Outcome.APART, HardRule.TWINS
         reached = judged.weight >= model.thresholds.link or _shared_number(a, b)
         return _review_from(reached, HardRule.TWINS)
-    if forename is not Standing.UNKNOWN and not _shared_number(a, b) and _could_be_two(model, a, b):
+    if forename is not Standing.UNKNOWN and not _shared_number(a, b) and _could_be_two(a, b):
         return _review_from(judged.weight >= model.thresholds.review, HardRule.TWINS)
     return None
 
 
-def _could_be_two(model: LinkageModel, a: Prepared, b: Prepared) -> bool:
-    """Similar given names that two children of one birth may bear: an initial, or two spellings that are both names."""
+def _could_be_two(a: Prepared, b: Prepared) -> bool:
+    """Given names that two children of one birth may bear: an initial, similar ones, a short form and another sex."""
     x, y = a.given, b.given
     if x is None or y is None or len(x) == 1 or len(y) == 1:
         return True
-    if rules.given(a, b) is Standing.SAME:
+    if x == y or rules.names_exchanged(a, b):
         return False
-    table = model.frequencies.get("given")
-    return rules.sex(a, b) is Standing.DIFFERENT or table is None or (x in table.values and y in table.values)
+    return rules.given(a, b) is not Standing.SAME or rules.sex(a, b) is Standing.DIFFERENT
 
 
 def _shared_number(a: Prepared, b: Prepared) -> bool:
@@ -262,7 +262,7 @@ def _check_whole(model: LinkageModel, incoming: Prepared, person: _Person, facts
     if person.verdict[0] is not Outcome.LINK:
         return
     rule = person.against
-    number = incoming.nhs if incoming.nhs_usable else None
+    number = incoming.nhs
     if rule is None and facts is not None and number is not None:
         if incoming.nhs_verified and facts.verified_nhs and facts.verified_nhs != {number}:
             rule = HardRule.VERIFIED_NHS_DIFFER

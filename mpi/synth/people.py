@@ -209,10 +209,12 @@ class Households:
             born = TODAY - timedelta(days=days)
             sex = "male" if random.random() < 0.51 else "female"
             child = self._person(home, tradition, family, sex, born)
+            while any(_one_name(child.given, other.given) for other in children):
+                child.given = self._names.given(random, tradition, sex)
             self._grow_up(child, parents)
             children.append(child)
             if random.random() < 0.06:
-                children += self._others_of_birth(child, parents, tradition)
+                children += self._others_of_birth(child, children, parents, tradition)
         self._name_after_father(parents, children)
         return children
 
@@ -222,7 +224,9 @@ class Households:
         if (TODAY - child.born).days < 80:
             child.traits.append("newborn")
 
-    def _others_of_birth(self, first: Person, parents: list[Person], tradition: str | None) -> list[Person]:
+    def _others_of_birth(
+        self, first: Person, elder: list[Person], parents: list[Person], tradition: str | None
+    ) -> list[Person]:
         """One or two more children of the birth, some with a name much like the first one's."""
         random = self._random
         born = [first]
@@ -233,7 +237,7 @@ class Households:
             twin.nhs, twin.order = self._numbers.following(), str(order)
             if random.random() < 0.15:
                 twin.given = _NEAR.get(first.given, twin.given)
-            while any(_one_name(twin.given, other.given) for other in born):
+            while any(_one_name(twin.given, other.given) for other in (*born, *elder)):
                 twin.given = self._names.given(random, tradition, sex)
             self._grow_up(twin, parents)
             born.append(twin)
@@ -246,7 +250,9 @@ class Households:
             return
         father = parents[1]
         for child in children:
-            if child.sex == "male" and "twin" not in child.traits:
+            others = [other for other in children if other is not child]
+            taken = any(_one_name(father.given, other.given) for other in others)
+            if child.sex == "male" and "twin" not in child.traits and not taken:
                 child.given, child.middle = father.given, father.middle
                 child.traits.append("father-and-son")
                 father.traits.append("father-and-son")
@@ -268,7 +274,7 @@ class Households:
 
 
 def _one_name(x: str, y: str) -> bool:
-    """Nobody names two children of a birth WILLIAM and BILL."""
+    """Nobody names two children WILLIAM and BILL."""
     return x == y or are_nicknames(x, y)
 
 

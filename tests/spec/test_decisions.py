@@ -27,6 +27,7 @@ TABLE = """
 | the same verified number, all agrees | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=999 000 0018, status=1 | link | |
 | two verified numbers, all else agrees | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000026, status=01 | review | verified-nhs-numbers-differ |
 | two numbers, one unverified, all else agrees | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000026, status=02 | review | valid-nhs-numbers-differ |
+| two numbers, one in conflict (05), all else agrees | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=05 | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000026, status=01 | review | valid-nhs-numbers-differ |
 | two verified numbers, nothing agrees | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | PATEL, NISHA, 1991-09-02, F, EX4 9ZZ, nhs=9990000026, status=01 | apart | |
 | the same number on clearly another name | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | SMITH, THOMAS, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | review | same-nhs-number-person-differs |
 | the same number on clearly another birth date | SMITH, DAVID, 1980-01-17, M, LS6 4QB, nhs=9990000018, status=01 | SMITH, DAVID, 1951-06-30, M, LS6 4QB, nhs=9990000018, status=01 | review | same-nhs-number-person-differs |
@@ -41,6 +42,8 @@ TABLE = """
 | twins, two names and two numbers | SMITH, EMMA, 2015-03-02, F, LS6 4QB, nhs=9990000018 | SMITH, GRACE, 2015-03-02, F, LS6 4QB, nhs=9990000026 | apart | twins |
 | twins, much the same name | SMITH, ELLA, 2015-03-02, F, LS6 4QB | SMITH, BELLA, 2015-03-02, F, LS6 4QB | review | twins |
 | twins, much the same name, shared telephone only | SMITH, ANNA, 2015-03-02, F, -, phone=01632960001 | SMITH, HANNAH, 2015-03-02, F, -, phone=01632 960001 | review | twins |
+| twins or a slip, who can say | WAKEGRAVE, AISHA, 2015-03-02, F, LS6 4QB | WAKEGRAVE, ANISHA, 2015-03-02, F, LS6 4QB | review | twins |
+| a slip in the given name, one number on both | WAKEGRAVE, AISHA, 2015-03-02, F, LS6 4QB, nhs=9990000018, status=01 | WAKEGRAVE, ANISHA, 2015-03-02, F, LS6 4QB, nhs=9990000018, status=01 | link | |
 | twins, only an initial of one | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, RYAN, 2015-03-02, M, LS6 4QB | review | twins |
 | twins, only the initial of both | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | review | twins |
 | an initial, moved house | WAKEGRAVE, R, 1975-03-02, M, LS6 4QB, other=EX4711022 | WAKEGRAVE, RYAN, 1975-03-02, M, EX4 9ZZ, other=EX4711022 | link | |

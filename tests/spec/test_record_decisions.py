@@ -74,9 +74,11 @@ def test_another_record_of_the_person_has_another_valid_number():
     assert rules(found) == [(1, HardRule.VALID_NHS_DIFFER)]
 
 
-def test_a_number_of_status_05_contradicts_nobody():
+def test_a_number_of_status_05_may_count_against_a_link():
     facts = {1: PersonFacts(verified_nhs=frozenset({"9990000026"}), valid_nhs=frozenset({"9990000026"}))}
-    assert decide(DAVID + ", nhs=9990000018, status=05", (1, DAVID), facts=facts).link_to is not None
+    found = decide(DAVID + ", nhs=9990000018, status=05", (1, DAVID), facts=facts)
+    assert found.link_to is None
+    assert rules(found) == [(1, HardRule.VALID_NHS_DIFFER)]
 
 
 def test_a_twin_among_the_persons_records_holds_the_link():
