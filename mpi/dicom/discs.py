@@ -89,7 +89,7 @@ def _find(root: Path, parts: list[str]) -> Path | None:
     """The file of a reference, whatever capitals the disc's file system made of it; None when it is not there."""
     found = root
     for part in parts:
-        if part in ("", ".", "..") or "/" in part or not found.is_dir():
+        if not found.is_dir():
             return None
         exact = found / part
         if not exact.exists():

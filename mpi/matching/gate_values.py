@@ -69,7 +69,7 @@ def compare_families(evidence: Evidence, folding: str) -> Comparison:
 
 
 def compare_givens(evidence: Evidence, folding: str, *, short_forms: bool) -> Comparison:
-    """The first given name, or a short form of it; "twin 1" against "twin 2" differs whatever the name."""
+    """The first given name, or a short form of it. With more than letters in it ("Twin 1") it must be written alike."""
     return _together(_given(evidence, record, folding, short_forms) for record in _records(evidence))
 
 
@@ -78,8 +78,6 @@ def _given(evidence: Evidence, record: KnownRecord, folding: str, short_forms: b
     mine, theirs = evidence.prepared, record.prepared
     if not text or mine.given is None:
         return Agreement.NOT_IN_HEADER
-    if mine.birth_order and theirs.birth_order and mine.birth_order != theirs.birth_order:
-        return Agreement.DIFFERENT
     if not known_text or theirs.given is None:
         return Agreement.NOT_IN_INDEX
     if not (folds_whole(text, mine.given) and folds_whole(known_text, theirs.given)):

@@ -191,6 +191,7 @@ CASES = [
     Case("the twin's NHS number beside the right local number", {"other_patient_ids": (nhs(MARTA_NHS),)}, None, REFUSE, "identified-by-trusted-number numbers-lead-to-one-person"),
     Case("an NHS number that two persons carry", {"patient_id": nhs(MARIA_NHS)}, shared_number, HOLD, "identified-by-trusted-number number-on-one-person"),
     Case("a shared NHS number beside the right local number", {"other_patient_ids": (nhs(MARIA_NHS),)}, shared_number, HOLD, "number-on-one-person"),
+    Case("a shared NHS number beside a number of an insurer", {"patient_id": nhs(MARIA_NHS), "other_patient_ids": (PatientId("5", "INS"),)}, lambda w: (shared_number(w), w.record(w.maria, "INS", "5", MARIA)), HOLD, "identified-by-trusted-number number-on-one-person"),
     Case("a number without issuer that is somebody else's NHS number", {"other_patient_ids": (PatientId(PETER_NHS),)}, None, HOLD, "bare-numbers-agree"),
     Case("a test number on a record of a live hospital", {"patient_id": nhs(UNUSED_NHS)}, live_record_with_test_number, HOLD, "identified-by-trusted-number"),
     # --- whose number is it ------------------------------------------------------------------------------------------
@@ -236,6 +237,7 @@ CASES = [
     Case("a second record that knows only the birth year", {}, says(birth_date="1968"), ATTACH),
     Case("a second record with another birth year", {}, says(birth_date="1967"), HOLD, "birth-date"),
     Case("a second record with another NHS number", {}, says(nhs_number=UNUSED_NHS), HOLD, "records-agree"),
+    Case("a second record that was deleted says nothing any more", {}, lambda w: (says(birth_date="1969-03-24")(w), w.delete_record("RYY", "900")), ATTACH),
     Case("a restricted person", {}, restricted, HOLD, "not-restricted"),
     Case("restricted at another hospital", {}, restricted_elsewhere, HOLD, "not-restricted"),
     Case("a restricted record was merged into the person's", {}, restricted_before_merge, HOLD, "not-restricted"),

@@ -418,6 +418,15 @@ def test_a_dicomdir_that_points_outside_its_disc_is_bad_input(tmp_path: Path) ->
         header_from_path(directory)
 
 
+def test_a_disc_with_a_link_to_outside_is_bad_input(tmp_path: Path) -> None:
+    directory = _disc(tmp_path)
+    file = next(file for file in directory.parent.rglob("*") if file.is_file() and file != directory)
+    file.unlink()
+    file.symlink_to(put(tmp_path, "secret"))
+    with pytest.raises(BadInput, match="not on the disc"):
+        header_from_path(directory)
+
+
 # --- files of others -------------------------------------------------------------------------------------------------
 
 FILES = sorted(file for file in BUNDLED.rglob("*") if file.is_file())
