@@ -78,14 +78,13 @@ class Inbox:
             message.peer,
             message.raw,
         )
-        clash = False
-        for row in unit.inbox.same_control_id(arrival):
-            if row.digest == arrival.digest:
-                if row.state != TEMPORARY:
-                    return _stored_outcome(row)
-                unit.inbox.again(row.id)
-                return self._carry_out(unit, row.id, message)
-            clash = clash or (row.state == FINAL and bool(arrival.control_id))
+        known = unit.inbox.same_bytes(arrival)
+        if known is not None and known.state != TEMPORARY:
+            return _stored_outcome(known)
+        if known is not None:
+            unit.inbox.again(known.id)
+            return self._carry_out(unit, known.id, message)
+        clash = unit.inbox.control_id_used(arrival)
         message_id = unit.inbox.store(arrival)
         if clash:
             return self._clash(unit, message_id, message)

@@ -59,16 +59,13 @@ class Result(NamedTuple):
     person_id: int | None = None
 
 
-_known = (
-    select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_id, t.c.person_id)
-    .where(
-        t.c.application == bindparam("application"),
-        t.c.facility == bindparam("facility"),
-        t.c.control_id == bindparam("control_id"),
-    )
-    .order_by(t.c.id)
+_known = select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_id, t.c.person_id).where(
+    t.c.application == bindparam("application"),
+    t.c.facility == bindparam("facility"),
+    t.c.control_id == bindparam("control_id"),
 )
 _known_bytes = _known.where(t.c.digest == bindparam("digest"))
+_used = _known.where(t.c.state != TEMPORARY).limit(1)
 _insert = insert(t).returning(t.c.id)
 _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
@@ -78,6 +75,14 @@ _counts = select(t.c.state, t.c.ack, func.count()).group_by(t.c.state, t.c.ack)
 _latest = select(func.max(t.c.received_at))
 
 
+def _sender(arrival: Arrival) -> dict[str, str]:
+    return {
+        "application": arrival.application,
+        "facility": arrival.facility,
+        "control_id": arrival.control_id,
+    }
+
+
 class InboxTable:
     """Messages inside one transaction."""
 
@@ -85,19 +90,21 @@ class InboxTable:
         self._connection = connection
         self._trail = trail
 
-    def same_control_id(self, arrival: Arrival) -> list[Any]:
-        """The messages of the same sender with the same control id: id, digest, state, ack, errors, record, person.
+    def same_bytes(self, arrival: Arrival) -> Any:
+        """The message of the same sender, control id and bytes: id, digest, state, ack, errors, record, person; None.
 
-        Without a control id (it could not be read) only the same bytes count: garbage is not compared with garbage.
+        Looked up by its bytes: a sender that gives all its messages one control id costs no more than another.
         """
-        asked = {
-            "application": arrival.application,
-            "facility": arrival.facility,
-            "control_id": arrival.control_id,
-        }
-        if arrival.control_id:
-            return list(self._connection.execute(_known, asked))
-        return list(self._connection.execute(_known_bytes, {**asked, "digest": arrival.digest}))
+        return self._connection.execute(_known_bytes, {**_sender(arrival), "digest": arrival.digest}).first()
+
+    def control_id_used(self, arrival: Arrival) -> bool:
+        """Whether the same sender used this control id for a message that had its final answer.
+
+        Without a control id (it could not be read) it never did: garbage is not compared with garbage.
+        """
+        if not arrival.control_id:
+            return False
+        return self._connection.execute(_used, _sender(arrival)).first() is not None
 
     def store(self, arrival: Arrival) -> int:
         """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""
