@@ -22,6 +22,7 @@ class HardRule(StrEnum):
     NHS_STATUS = "nhs-number-status-unresolved"
     TWINS = "twins"
     HOUSEHOLD = "same-household-only"
+    PERSON_IN_DOUBT = "person-in-doubt"
     NEWBORN = "newborn-without-given-name"
     DO_NOT_LINK = "do-not-link"
     PLACEHOLDER = "placeholder-person"

@@ -4,10 +4,10 @@ Used by every service that changes identities, inside the caller's unit of work.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpi.domain.audit import Action, Actor, AuditEvent
-from mpi.domain.decision import HardRule, PersonDecision, RecordDecision
+from mpi.domain.decision import HardRule, Outcome, PersonDecision, RecordDecision
 from mpi.domain.errors import Conflict
 from mpi.domain.person import ValueProblem
 from mpi.domain.review import TaskState, TaskType
@@ -34,6 +34,7 @@ _REASONS: dict[HardRule | None, str] = {
     HardRule.NHS_STATUS: "The NHS number's status says that it is not resolved.",
     HardRule.TWINS: "The records may be twins: birth date, family name and home agree, given names do not.",
     HardRule.HOUSEHOLD: "The records may be two people of one household.",
+    HardRule.PERSON_IN_DOUBT: "The records agree, but whether the person's own records belong together is being asked.",
     HardRule.NEWBORN: "A newborn without a given name: more than one baby could be meant.",
 }
 MOST_TASKS = 5
@@ -84,7 +85,19 @@ def ask(
     if not candidates:
         return RecordDecision(None, (), 0)
     facts = person_facts(unit, {c.person_id for c in candidates}, record_id)
-    return decide_record(model, prepared, candidates, facts)
+    return _unless_in_doubt(unit, decide_record(model, prepared, candidates, facts))
+
+
+def _unless_in_doubt(unit: UnitOfWork, decision: RecordDecision) -> RecordDecision:
+    """The decision, but nobody joins a person whose own records may be two people's: what is wrong would only grow."""
+    found = decision.link_to
+    if found is None:
+        return decision
+    members = [link.record_id for link in unit.persons.members([found.person_id])]
+    if len(members) < 2 or not any(t.type is TaskType.BROKEN_CLUSTER for t in unit.tasks.open_of(members)):
+        return decision
+    pair = replace(found.pair, outcome=Outcome.REVIEW, rule=HardRule.PERSON_IN_DOUBT)
+    return RecordDecision(None, (replace(found, pair=pair), *decision.reviews), decision.compared)
 
 
 def person_facts(unit: UnitOfWork, person_ids: Iterable[int], record_id: int | None) -> dict[int, PersonFacts]:
@@ -157,13 +170,30 @@ def retire(unit: UnitOfWork, person_id: int, survivor: int, cause: Cause, reason
         unit.persons.merge_into(person_id, survivor, event=cause.event(Action.PERSON_MERGED, reason=reason))
 
 
+TAKE_BACK_FIRST = "a reviewer has said that these are different people; take that decision back first"
+
+
+def kept_apart(unit: UnitOfWork, one: int, other: int) -> bool:
+    """Whether a decision stands between a record and another, or any record of the other one's person."""
+
+    def against(record_id: int, whole: int) -> bool:
+        apart = unit.persons.kept_apart_from(record_id)
+        if not apart:
+            return False
+        link = unit.persons.current_link(whole)
+        members = unit.persons.members([link.person_id]) if link else []
+        return bool(apart & {whole, *(m.record_id for m in members)})
+
+    return against(one, other) or against(other, one)
+
+
 def check_join(unit: UnitOfWork, one: int, other: int) -> None:
     """Raise `Conflict` where two persons may not become one: a record of each is kept apart by a decision."""
     left = {link.record_id for link in unit.persons.members([one])}
     right = {link.record_id for link in unit.persons.members([other])}
     for record_id in left:
         if unit.persons.kept_apart_from(record_id) & right:
-            raise Conflict("a reviewer has said that these are different people; take that decision back first")
+            raise Conflict(TAKE_BACK_FIRST)
 
 
 def join(unit: UnitOfWork, keep: int, lose: int, cause: Cause, reason: str) -> None:

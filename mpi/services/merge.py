@@ -6,7 +6,7 @@ from typing import Any
 
 from mpi.domain.audit import Action
 from mpi.domain.decision import HardRule
-from mpi.domain.errors import MpiError
+from mpi.domain.errors import Conflict, MpiError
 from mpi.domain.messages import MergePair
 from mpi.domain.person import Identifier
 from mpi.domain.review import TaskType
@@ -78,7 +78,10 @@ class Merger:
         return self._apply(unit, subsumed, surviving, cause)
 
     def release(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> None:
-        """Do what a held merge asked for, by a human's decision. What has come about meanwhile is left as it is."""
+        """Do what a held merge asked for, by a human's decision. What has come about meanwhile is left as it is.
+
+        Raises `Conflict` where an earlier decision keeps the two people apart.
+        """
         for pair in pairs:
             subsumed = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
             surviving = unit.records.find(pair.surviving.authority, pair.surviving.value)
@@ -90,6 +93,8 @@ class Merger:
             losing, keeping = unit.records.survivor(subsumed), unit.records.survivor(surviving)
             if losing.id == keeping.id:
                 continue
+            if identity.kept_apart(unit, losing.id, keeping.id):
+                raise Conflict(identity.TAKE_BACK_FIRST)
             if losing.authority == keeping.authority:
                 self._apply(unit, losing, keeping, cause)
             else:
@@ -120,7 +125,7 @@ class Merger:
         verified = {value for own in numbers.values() for value, sure in own if sure}
         if losing != keeping and len(verified) > 1:
             return "The two people carry different verified NHS numbers."
-        if surviving.id in unit.persons.kept_apart_from(subsumed.id):
+        if identity.kept_apart(unit, subsumed.id, surviving.id):
             return "A reviewer has said that these are different people."
         one, other = identity.prepared_of(subsumed), identity.prepared_of(surviving)
         judged = decide_pair(self._model, one, other)
@@ -150,6 +155,9 @@ class Merger:
             ),
         )
         identity.unlink(unit, link, cause, reason)
+        if subsumed.restricted and not surviving.restricted:
+            # Whoever is protected under one number is protected under the other, until the source says otherwise.
+            unit.records.restrict(surviving, event=cause.event(Action.RECORD_UPDATED, detail={"restricted": True}))
         for other in unit.persons.kept_apart_from(subsumed.id):
             unit.persons.keep_apart(
                 surviving.id,
@@ -218,6 +226,7 @@ class Merger:
             record_id,
             identity.keys_of(old),
             event=cause.event(Action.RECORD_MERGED, person_id=link.person_id, detail={"survivor": record_id}),
+            renamed=True,
         )
         for other in unit.persons.kept_apart_from(old.id):
             unit.persons.keep_apart(
@@ -236,9 +245,6 @@ class Merger:
         if subsumed and surviving and subsumed.id != surviving.id:
             judged = decide_pair(self._model, identity.prepared_of(subsumed), identity.prepared_of(surviving))
             weight, pattern = judged.weight, judged.pattern
-        evidence = {
-            "pairs": [[p.subsumed.authority, p.subsumed.value, p.surviving.authority, p.surviving.value] for p in pairs]
-        }
         task = NewTask(
             TaskType.HELD_MERGE,
             subsumed.id if subsumed else None,
@@ -248,12 +254,36 @@ class Merger:
             pattern,
             None,
             self._model.hash,
-            evidence,
+            _evidence(pairs),
             cause.message_id,
         )
         task_id = identity.open_task(unit, task, cause)
+        if task_id is None:
+            task_id = _ask_for_more(unit, task, pairs, cause)
         person_id = identity.person_of(unit, surviving.id) if surviving else None
         return Merged("held", surviving.id if surviving else None, person_id, task_id, str(held))
+
+
+def _ask_for_more(unit: UnitOfWork, task: NewTask, pairs: Sequence[MergePair], cause: Cause) -> int | None:
+    """Let the task that is open about these two numbers stand for this message too; the id of the task.
+
+    What the message asks for goes first, so that where it reverses an earlier merge the latest word counts.
+    """
+    known = unit.tasks.same_question(task)
+    if known is None:
+        return None
+    before = pairs_of(known.evidence)
+    added = [pair for pair in pairs if pair not in before]
+    if added:
+        event = cause.event(Action.MESSAGE_HELD, detail={"merges": len(added)})
+        unit.tasks.replace_evidence(known, _evidence([*added, *before]), event=event)
+    return known.id
+
+
+def _evidence(pairs: Sequence[MergePair]) -> dict[str, Any]:
+    return {
+        "pairs": [[p.subsumed.authority, p.subsumed.value, p.surviving.authority, p.surviving.value] for p in pairs]
+    }
 
 
 def pairs_of(evidence: Mapping[str, Any]) -> list[MergePair]:

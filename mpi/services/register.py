@@ -157,7 +157,7 @@ class Registrar:
         reviews = list(decision.reviews)
         tasks: list[int] = []
         if decision.link_to is not None:
-            if self._may_move(stored, prepared, current, siblings):
+            if not siblings and current.grounds.how != MANUAL and self._still_itself(unit, stored, prepared):
                 grounds = identity.automatic_grounds(decision.link_to, AUTOMATIC, self._model, cause)
                 reason = "an update made the record match another person"
                 identity.move(unit, current, decision.link_to.person_id, grounds, cause, reason)
@@ -172,14 +172,20 @@ class Registrar:
         tasks += identity.open_reviews(unit, stored.id, reviews, self._model, cause)
         return current.person_id, tasks
 
-    def _may_move(self, stored: StoredRecord, prepared: Prepared, current: StoredLink, siblings: list[int]) -> bool:
-        """Whether an update may move the record by itself: it is alone, no human put it there, and it is still itself.
+    def _still_itself(self, unit: UnitOfWork, stored: StoredRecord, prepared: Prepared) -> bool:
+        """Whether a changed record may move by itself: it never described anybody else.
 
-        A record whose update describes somebody else (an overlay in the source) never moves without a human.
+        A record whose updates describe somebody else (an overlay in the source), at once or step by step, and one that
+        carried another verified NHS number, never moves without a human. What was merged into it counts as its own.
         """
-        if siblings or current.grounds.how == MANUAL:
-            return False
-        return not clearly_another(identity.prepared_of(stored), prepared)
+        for record in [stored, *unit.records.absorbed([stored.id])]:
+            allow = self._config.admits_test_numbers(record.authority)
+            for version in unit.records.versions(record):
+                earlier, _ = prepare(version.recorded, allow_test_numbers=allow)
+                other_number = earlier.nhs_verified and prepared.nhs_verified and earlier.nhs != prepared.nhs
+                if other_number or clearly_another(earlier, prepared):
+                    return False
+        return True
 
     def _broken(
         self, unit: UnitOfWork, stored: StoredRecord, prepared: Prepared, siblings: list[int], cause: Cause

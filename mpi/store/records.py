@@ -139,19 +139,25 @@ _BLOCK = {
         " (SELECT record_id FROM blocking_key WHERE key = k.key LIMIT :cap) AS s) AS b"
     ),
 }
-# The order of the joins is written down (CROSS JOIN, and + against the index on the authority): left to itself
-# SQLite starts from all NHS numbers, and the look-up grows with the index.
+# A number stays its person's when the record that carried it was merged into another: records merged into a member
+# are asked too. The order of the joins is written down (CROSS JOIN, and + against the index on the authority): left to
+# itself SQLite starts from all NHS numbers, and the look-up grows with the index.
 _NUMBERS = {
     "sqlite": text(
-        "SELECT l.person_id, i.value, i.verified FROM json_each(:ids) AS k"
+        "WITH RECURSIVE own(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM json_each(:ids) AS k"
         " CROSS JOIN link AS l ON l.person_id = k.value AND l.valid_to IS NULL"
-        " CROSS JOIN identifier AS i ON i.record_id = l.record_id"
+        " UNION ALL SELECT o.person_id, r.id FROM own AS o"
+        " CROSS JOIN source_record AS r ON r.merged_into = o.record_id)"
+        " SELECT o.person_id, i.value, i.verified FROM own AS o"
+        " CROSS JOIN identifier AS i ON i.record_id = o.record_id"
         " WHERE +i.authority = 'NHS' AND i.valid_to IS NULL"
     ),
     "postgresql": text(
-        "SELECT l.person_id, i.value, i.verified FROM link AS l JOIN identifier AS i ON i.record_id = l.record_id"
+        "WITH RECURSIVE own(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM link AS l"
         " WHERE l.person_id = ANY(CAST(:ids AS bigint[])) AND l.valid_to IS NULL"
-        " AND i.authority = 'NHS' AND i.valid_to IS NULL"
+        " UNION ALL SELECT o.person_id, r.id FROM own AS o JOIN source_record AS r ON r.merged_into = o.record_id)"
+        " SELECT o.person_id, i.value, i.verified FROM own AS o JOIN identifier AS i ON i.record_id = o.record_id"
+        " WHERE i.authority = 'NHS' AND i.valid_to IS NULL"
     ),
 }
 _CANDIDATES = {
@@ -264,9 +270,20 @@ class Records:
         self._trail.add(replace(event, record_id=old.id))
 
     def set_status(
-        self, old: StoredRecord, status: str, merged_into: int | None, keys: Sequence[str], *, event: AuditEvent
+        self,
+        old: StoredRecord,
+        status: str,
+        merged_into: int | None,
+        keys: Sequence[str],
+        *,
+        event: AuditEvent,
+        renamed: bool = False,
     ) -> None:
-        """Set a record's status; what is not active has no blocking keys (`keys` are those of its prepared values)."""
+        """Set a record's status; what is not active has no blocking keys (`keys` are those of its prepared values).
+
+        A record that was merged into another keeps its NHS number: it is the person's. One that was `renamed` has
+        handed it on with everything else.
+        """
         now = self._trail.now
         self._keep_version(old, now)
         self._connection.execute(
@@ -283,6 +300,17 @@ class Records:
             self._write_keys(old.id, keys)
         elif status != ACTIVE and old.status == ACTIVE and keys:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
+        if renamed:
+            self._end_numbers(old.id)
+        self._trail.add(replace(event, record_id=old.id))
+
+    def restrict(self, old: StoredRecord, *, event: AuditEvent) -> None:
+        """Mark a record as restricted; nothing else of it changes."""
+        now = self._trail.now
+        self._keep_version(old, now)
+        self._connection.execute(
+            _update, {"record_id": old.id, "version": old.version + 1, "restricted": True, "updated_at": now}
+        )
         self._trail.add(replace(event, record_id=old.id))
 
     def _columns(self, values: Values, now: str) -> dict[str, Any]:
@@ -337,6 +365,10 @@ class Records:
             self._connection.execute(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
         self._write_number(record_id, values)
 
+    def _end_numbers(self, record_id: int) -> None:
+        for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
+            self._connection.execute(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
+
     def versions(self, record: StoredRecord) -> list[Version]:
         """Everything the record has said, oldest first; the last one is what it says now."""
         past = [
@@ -389,7 +421,7 @@ class Records:
         return sorted(CandidateRow(row.id, row.prepared, row.person_id) for row in rows)
 
     def numbers_of_persons(self, person_ids: Iterable[int]) -> dict[int, list[tuple[str, bool]]]:
-        """The NHS numbers that the records of each person carry now, each with whether it is verified."""
+        """The NHS numbers of each person's records and of those merged into them, each with whether it is verified."""
         wanted = list(person_ids)
         found: dict[int, list[tuple[str, bool]]] = {person_id: [] for person_id in wanted}
         if wanted:

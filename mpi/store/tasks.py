@@ -133,10 +133,8 @@ class Tasks:
 
     def open(self, task: NewTask, *, event: AuditEvent) -> int | None:
         """The id of a new task; None when the same question about the same two records is open already."""
-        if task.left_record is not None and task.right_record is not None:
-            asked = {"type": task.type.value, "one": task.left_record, "other": task.right_record}
-            if self._connection.execute(_open_pair, asked).first():
-                return None
+        if self._same_question(task) is not None:
+            return None
         now = self._trail.now
         row = {
             **task._asdict(),
@@ -149,6 +147,24 @@ class Tasks:
         task_id = int(self._connection.execute(_insert, row).scalar_one())
         self._trail.add(replace(event, task_id=task_id, record_id=task.left_record))
         return task_id
+
+    def _same_question(self, task: NewTask) -> int | None:
+        if task.left_record is None or task.right_record is None:
+            return None
+        asked = {"type": task.type.value, "one": task.left_record, "other": task.right_record}
+        found: int | None = self._connection.execute(_open_pair, asked).scalar()
+        return found
+
+    def same_question(self, task: NewTask) -> StoredTask | None:
+        """The task that is open about the same two records and asks the same; None when there is none."""
+        found = self._same_question(task)
+        return self.get(found) if found is not None else None
+
+    def replace_evidence(self, task: StoredTask, evidence: Mapping[str, Any], *, event: AuditEvent) -> None:
+        """Write down what else the question is about now."""
+        values = {"evidence": json.dumps(evidence, ensure_ascii=False), "updated_at": self._trail.now}
+        self._connection.execute(_update, {"task_id": task.id, **values})
+        self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
 
     def get(self, task_id: int) -> StoredTask | None:
         """The task with this id; None when there is none."""

@@ -1,14 +1,16 @@
 """A40: the subsumed number leads to the survivor, with history; what looks wrong is held for a human."""
 
+from dataclasses import replace
+
 import pytest
 
 from mpi.bootstrap import App
-from mpi.domain.errors import NotFound
+from mpi.domain.errors import Conflict, NotFound
 from mpi.domain.messages import AckCode, Merge, MergePair
-from mpi.domain.person import Identifier
+from mpi.domain.person import Identifier, SourceRecord
 from mpi.domain.review import TaskType, Verdict
-from tests.builders import nhs_number
-from tests.index import REVIEWER, merge, message, persons_of, register
+from tests.builders import a_record, nhs_number
+from tests.index import MACHINE, REVIEWER, merge, message, persons_of, register, send
 
 N1, N2 = nhs_number(21), nhs_number(22)
 TUNDE = {
@@ -129,6 +131,24 @@ def kept_apart_by_a_reviewer(app: App) -> None:
     merge(app, "1", "2")
 
 
+def kept_apart_from_another_record_of_the_person(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1)
+    register(app, "RYY", "7", nhs_number=N2)
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "two people")
+    register(app, "RXX", "2", nhs_number=N2, nhs_number_status="01")
+    send(app, SourceRecord("RXX", "1", {"nhs_number": ""}))
+    merge(app, "1", "2")
+
+
+def number_merged_into_it_before_was_another_verified_one(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    register(app, "RXX", "3", nhs_number=N2, nhs_number_status="01")
+    merge(app, "3", "2")
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -140,6 +160,8 @@ def kept_apart_by_a_reviewer(app: App) -> None:
         clearly_different_people,
         survivor_was_merged_before,
         kept_apart_by_a_reviewer,
+        kept_apart_from_another_record_of_the_person,
+        number_merged_into_it_before_was_another_verified_one,
     ],
 )
 def test_a_merge_that_looks_wrong_is_held_and_not_applied(app: App, story) -> None:  # type: ignore[no-untyped-def]
@@ -173,6 +195,74 @@ def test_a_held_merge_stays_undone_when_a_reviewer_says_different_people(app: Ap
     assert len(held(app)) == 1, "sent again, it is held again"
 
 
+def test_people_kept_apart_are_not_merged_by_releasing_a_held_merge(app: App) -> None:
+    kept_apart_by_a_reviewer(app)
+    [(task, _)] = held(app)
+    with pytest.raises(Conflict):
+        app.review.decide(REVIEWER, task, Verdict.SAME, "one person after all")
+    one, two = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert one != two
+
+
+def test_a_second_held_merge_of_the_same_numbers_loses_none_of_its_pairs(app: App) -> None:
+    clearly_different_people(app)
+    register(app, "RXX", "3")
+    register(app, "RXX", "4", postcode="LS7 1AA")
+    pairs = (
+        MergePair(Identifier("RXX", "4"), Identifier("RXX", "3")),
+        MergePair(Identifier("RXX", "2"), Identifier("RXX", "1")),
+    )
+    app.inbox.process([message(Merge(pairs))])
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "the site confirmed both")
+    with app.store.reading() as unit:
+        found = [unit.records.find("RXX", number) for number in ("1", "3")]
+    assert [record.status for record in found if record] == ["merged", "merged"]
+
+
+def test_of_two_held_merges_in_opposite_directions_the_latest_counts(app: App) -> None:
+    clearly_different_people(app)
+    merge(app, "2", "1")
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "the site confirmed by telephone")
+    with app.store.reading() as unit:
+        surviving = unit.records.find("RXX", "1")
+    assert surviving is not None and surviving.status == "active"
+
+
+def test_a_number_that_was_merged_away_still_speaks_against_a_link(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    register(app, "RYY", "7", nhs_number=N2, nhs_number_status="01")
+    one, other = persons_of(app, ("RXX", "2"), ("RYY", "7"))
+    assert one != other
+    assert [t.type for t in app.review.queue(REVIEWER).tasks] == [TaskType.TWO_NHS_NUMBERS]
+
+
+def test_an_nhs_number_goes_with_a_change_of_number_and_can_be_put_right(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    merge(app, "1", "2")
+    register(app, "RXX", "2", nhs_number=N2, nhs_number_status="01")
+    [person] = persons_of(app, ("RXX", "1"))
+    shown = app.people.crosswalk(MACHINE, "RXX", "2").identifiers
+    assert [entry.value for entry in shown if entry.authority == "NHS"] == [N2]
+    register(app, "RYY", "7", nhs_number=N2, nhs_number_status="01")
+    assert persons_of(app, ("RYY", "7")) == [person]
+
+
+def test_a_restricted_number_stays_restricted_under_the_survivor(app: App) -> None:
+    send(app, replace(a_record("RXX", "1"), restricted=True))
+    register(app, "RXX", "2", address_line="1 Another Road")
+    merge(app, "1", "2")
+    [person] = persons_of(app, ("RXX", "2"))
+    shown = app.people.person(REVIEWER, person).records
+    assert [(r.local_id, r.restricted, r.recorded.address_line) for r in shown] == [
+        ("2", True, None),
+        ("1", True, None),
+    ]
+
+
 def test_pairs_of_one_message_are_merged_all_or_none(app: App) -> None:
     register(app, "RXX", "1", postcode="LS7 1AA")
     register(app, "RXX", "2")
@@ -192,7 +282,7 @@ def test_pairs_of_one_message_are_merged_all_or_none(app: App) -> None:
 def test_the_other_records_of_the_subsumed_person_are_asked_about(app: App) -> None:
     register(app, "RXX", "1", **TUNDE)
     register(app, "RYY", "9", **TUNDE)
-    poorer = TUNDE | dict.fromkeys(("postcode", "address_line", "town", "sex")) | {"birth_date": "1999-02-11"}
+    poorer = TUNDE | dict.fromkeys(("postcode", "address_line", "town", "sex", "birth_date"))
     register(app, "RXX", "2", **poorer)
     before = persons_of(app, ("RXX", "1"), ("RYY", "9"), ("RXX", "2"))
     assert before[0] == before[1] != before[2]

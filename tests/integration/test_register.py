@@ -7,11 +7,20 @@ from mpi.domain.errors import NotFound
 from mpi.domain.messages import AckCode
 from mpi.domain.person import SourceRecord
 from mpi.domain.review import TaskType, Verdict
-from tests.builders import nhs_number
+from tests.builders import demographics, nhs_number
 from tests.index import MACHINE, REVIEWER, merge, persons_of, register, send
 
 N1, N2 = nhs_number(11), nhs_number(12)
 VERIFIED = {"nhs_number": N1, "nhs_number_status": "01"}
+TUNDE = {
+    "family_name": "Oyelaran",
+    "given_name": "Tunde",
+    "birth_date": "1999-11-02",
+    "sex": "male",
+    "address_line": "3 Mill Lane",
+    "town": "Otherby",
+    "postcode": "M13 9PL",
+}
 
 
 def types_of_open_tasks(app: App) -> list[str]:
@@ -118,6 +127,34 @@ def test_an_update_that_describes_somebody_else_never_moves_a_record_by_itself(a
     one, other = persons_of(app, ("RXX", "1"), ("RYY", "77"))
     assert one != other
     assert types_of_open_tasks(app) == [TaskType.POSSIBLE_DUPLICATE.value]
+
+
+def test_a_record_that_becomes_somebody_else_step_by_step_does_not_move_by_itself(app: App) -> None:
+    register(app, "RXX", "1", **(TUNDE | VERIFIED))
+    register(app, "RYY", "77")
+    send(app, SourceRecord("RYY", "77", dict.fromkeys(demographics().as_dict(), "")))
+    register(app, "RYY", "77", **(TUNDE | VERIFIED))
+    one, other = persons_of(app, ("RXX", "1"), ("RYY", "77"))
+    assert one != other
+    assert types_of_open_tasks(app) == [TaskType.POSSIBLE_DUPLICATE.value]
+
+
+def test_a_record_whose_verified_number_changes_does_not_move_by_itself(app: App) -> None:
+    register(app, "RXX", "1", **VERIFIED)
+    register(app, "RYY", "77", nhs_number=N2, nhs_number_status="01")
+    register(app, "RYY", "77", **VERIFIED)
+    one, other = persons_of(app, ("RXX", "1"), ("RYY", "77"))
+    assert one != other
+
+
+def test_nobody_joins_a_person_whose_records_are_in_doubt(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RYY", "77")
+    register(app, "RYY", "77", **TUNDE)
+    register(app, "RXX", "8", **TUNDE)
+    doubtful, new = persons_of(app, ("RYY", "77"), ("RXX", "8"))
+    assert doubtful != new
+    assert sorted(t.rule or "" for t in app.review.queue(REVIEWER).tasks) == ["", "person-in-doubt"]
 
 
 def test_an_update_that_breaks_a_person_makes_a_task_and_no_silent_split(app: App) -> None:
