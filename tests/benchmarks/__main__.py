@@ -121,12 +121,13 @@ def show(found: dict[str, Any]) -> None:
     machine = found["machine"]
     print(f"\n{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, commit {machine['commit']}")
     print("\nThrough the listener, every commit durable (`busy`: load average at the end of the run)")
-    names = ("engine", "people", "connections", "messages/s", "p50 ms", "p99 ms", "MiB", "busy")
-    print("  {:<11} {:>8} {:>12} {:>11} {:>7} {:>7} {:>5} {:>5}".format(*names))
+    names = ("engine", "people", "connections", "messages/s", "p50 ms", "p99 ms", "cpu ms", "MiB", "busy")
+    print("  {:<11} {:>8} {:>12} {:>11} {:>7} {:>7} {:>6} {:>5} {:>5}".format(*names))
     for row in found["feed"]:
         print(
             f"  {row['engine']:<11} {row['persons']:>8,} {row['connections']:>12} {row['per_second']:>11,.0f}"
-            f" {row['p50_ms']:>7.1f} {row['p99_ms']:>7.1f} {row['peak_memory_mib']:>5.0f} {row['load_average']:>5.1f}"
+            f" {row['p50_ms']:>7.1f} {row['p99_ms']:>7.1f} {row['cpu_ms_per_message']:>6.2f}"
+            f" {row['peak_memory_mib']:>5.0f} {row['load_average']:>5.1f}"
         )
     print("\nThe disk's own commits of one row a second")
     for engine, rates in found["disk"].items():

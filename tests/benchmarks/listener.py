@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mpi.hl7.sender import Sender
-from tests.benchmarks.machine import load_average, peak_memory_mib
+from tests.benchmarks.machine import cpu_seconds, load_average, peak_memory_mib
 from tests.benchmarks.population import CONFIG
 
 
@@ -57,9 +57,11 @@ def measure(
     """Send `messages` over so many connections, each waiting for its answers; all must be accepted."""
     with listening(url, log) as (port, pid):
         _send_all(port, warm_up, connections)
+        used = cpu_seconds(pid)
         begin = time.perf_counter()
         waits = _send_all(port, messages, connections)
         seconds = time.perf_counter() - begin
+        used = cpu_seconds(pid) - used
         memory = peak_memory_mib(pid)
     waits.sort()
     return {
@@ -68,6 +70,7 @@ def measure(
         "per_second": round(len(messages) / seconds, 1),
         "p50_ms": round(waits[len(waits) // 2] * 1000, 2),
         "p99_ms": round(waits[int(len(waits) * 0.99)] * 1000, 2),
+        "cpu_ms_per_message": round(used / len(messages) * 1000, 2),
         "peak_memory_mib": memory,
         "load_average": load_average(),
     }

@@ -50,6 +50,12 @@ def peak_memory_mib(pid: int) -> float:
     return round(int(text.split()[0]) / 1024, 1) if text else 0.0
 
 
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor time that the process has used, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _from_proc(path: str, key: str) -> str:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
