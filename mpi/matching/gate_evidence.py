@@ -64,11 +64,14 @@ class KnownPerson:
 
     person_id: int
     records: tuple[KnownRecord, ...]
-    verified_nhs: frozenset[str] = frozenset()
-    """NHS numbers that are verified in the index, on an active record of this person."""
     restricted: bool = False
     open_tasks: int = 0
     kept_apart: bool = False
+
+    @property
+    def verified_nhs(self) -> frozenset[str]:
+        """NHS numbers that the index holds as verified on an active record; one on a merged record may be superseded."""
+        return frozenset(r.prepared.nhs for r in self.records if r.prepared.nhs and r.prepared.nhs_verified)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,13 +143,11 @@ def _known(unit: UnitOfWork, person_id: int) -> KnownPerson:
     # What was merged into these records may carry a restriction, a task or a do-not-link of its own.
     absorbed = unit.records.absorbed([record.id for record in records])
     every = [record.id for record in (*records, *absorbed)]
-    numbers = unit.records.numbers_of_persons([person_id])[person_id]
     return KnownPerson(
         person_id=person_id,
         records=tuple(
             KnownRecord(r.id, r.authority, r.recorded, Prepared.from_json(r.prepared), r.problems) for r in records
         ),
-        verified_nhs=frozenset(value for value, verified in numbers if verified),
         restricted=any(record.restricted for record in (*records, *absorbed)),
         open_tasks=len(unit.tasks.open_of(every)),
         kept_apart=any(unit.persons.kept_apart_from(record_id) for record_id in every),
