@@ -70,7 +70,7 @@ class KnownPerson:
 
     @property
     def verified_nhs(self) -> frozenset[str]:
-        """NHS numbers that the index holds as verified on an active record; one on a merged record may be superseded."""
+        """NHS numbers that are verified on an active record; one on a merged record may be superseded."""
         return frozenset(r.prepared.nhs for r in self.records if r.prepared.nhs and r.prepared.nhs_verified)
 
 
