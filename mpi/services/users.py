@@ -160,7 +160,7 @@ class Users:
         actor = Actor(account.name, account.role.value) if account else Actor("nobody", "nobody")
         event = AuditEvent(actor, Action.SIGN_IN_FAILED, reason=reason, detail=detail)
         with self._store.writing(identities=False) as unit:
-            current = unit.accounts.get(account.name) if account else None
+            current = unit.accounts.hold(account.name) if account else None
             if current is None or shut:
                 unit.audit(event)
             else:
@@ -172,7 +172,7 @@ class Users:
         session_id = secrets.token_urlsafe(32)
         actor = Actor(account.name, account.role.value)
         with self._store.writing(identities=False) as unit:
-            current = unit.accounts.get(account.name)
+            current = unit.accounts.hold(account.name)
             # Looked at again: tries sent at the same moment must not outrun the count, nor a change made meanwhile.
             if (
                 current is None
@@ -233,7 +233,7 @@ def _checked_name(name: str) -> str:
 
 
 def _account(unit: UnitOfWork, name: str) -> StoredAccount:
-    account = unit.accounts.get(name.strip().casefold())
+    account = unit.accounts.hold(name.strip().casefold())
     if account is None:
         raise NotFound(f"there is no account {name!r}")
     return account

@@ -56,6 +56,7 @@ _account_columns = (
     account.c.created_at,
 )
 _by_name = select(*_account_columns).where(account.c.name == bindparam("name"))
+_by_name_held = _by_name.with_for_update()
 _all = select(*_account_columns).order_by(account.c.name)
 _insert = insert(account)
 _by_id = update(account).where(account.c.id == bindparam("account_id"))
@@ -95,6 +96,11 @@ class Accounts:
     def get(self, name: str) -> StoredAccount | None:
         """The account of this name; None when there is none."""
         row = self._connection.execute(_by_name, {"name": name}).first()
+        return _account(row) if row else None
+
+    def hold(self, name: str) -> StoredAccount | None:
+        """The same, kept from other transactions until this one ends: what is read may be counted on and written."""
+        row = self._connection.execute(_by_name_held, {"name": name}).first()
         return _account(row) if row else None
 
     def all(self) -> list[StoredAccount]:
