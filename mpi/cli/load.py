@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mpi.cli.options import OPERATOR, application, database_options, echo_json, json_option
+from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
 from mpi.cli.person_files import ProblemList, read_map, say_notes
 from mpi.files.person_file import PersonFile, Records, open_person_file
 from mpi.files.set_aside import SideFile
@@ -81,6 +81,14 @@ def _digest(file: PersonFile, column_map: Path | None) -> str:
     return hashlib.sha256(file.survey.digest.encode() + column_map.read_bytes()).hexdigest()
 
 
+def _refuse_overwriting(file: Path, columns: Path | None, *written: Path | None) -> None:
+    """Files that are read must not be named as files to write."""
+    sources = {one.resolve() for one in (file, columns) if one}
+    targets = [one.resolve() for one in written if one]
+    if sources & set(targets) or len(set(targets)) < len(targets):
+        raise click.UsageError("--rejected and --problems must name files of their own")
+
+
 @click.command(epilog="Example: mpi load extract.csv --authority RXX")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--authority", metavar="CODE", help="Who issued the record ids, where the file has no such column.")
@@ -109,8 +117,9 @@ def load(
     FILE.rejected.csv with line and reason, and the run goes on. A run that was broken off goes on where it stood
     when the same command is given again; a file loaded twice changes nothing.
     """
+    _refuse_overwriting(file, columns, rejected, problems)
     opened = open_person_file(file, read_map(columns))
-    with application(database, config_file) as app:
+    with ready_application(database, config_file) as app:
         records = Records(opened, app.config, authority)
         say_notes(opened)
         beside = rejected or file.with_name(file.name + ".rejected.csv")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mpi.bootstrap import App
-from mpi.cli.options import application, database_options, json_option
+from mpi.cli.options import database_options, json_option, ready_application
 from mpi.cli.person_files import ProblemList, read_map, say_notes
 from mpi.domain.audit import Actor
 from mpi.domain.file_row import FileRow
@@ -40,7 +40,7 @@ def match(
     """
     opened = open_person_file(file, read_map(columns))
     problems = ProblemList()
-    with application(database, config_file) as app:
+    with ready_application(database, config_file) as app:
         say_notes(opened)
         for row in Records(opened, app.config, authority, any_authority=True):
             if row.record is None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,8 @@ from mpi import logs
 from mpi.bootstrap import App, build
 from mpi.config import Config, load
 from mpi.domain.audit import Actor
+from mpi.domain.errors import Conflict
+from mpi.store import schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,6 +50,18 @@ def application(database: str | None, config_file: str | None) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+@contextmanager
+def ready_application(database: str | None, config_file: str | None) -> Iterator[App]:
+    """Like `application`, on a database that is there and of this version; else raises `Conflict` saying what to do."""
+    with application(database, config_file) as app:
+        place = app.store.database
+        if place.dialect == "sqlite" and not Path(place.url.database or "").is_file():
+            raise Conflict(f"there is no database {place.url.database} yet; run: mpi migrate")
+        if not schema.is_current(place):
+            raise Conflict("the database is not at the version of this software; run: mpi migrate")
+        yield app
 
 
 def echo_json(value: object) -> None:

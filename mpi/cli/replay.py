@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mpi.bootstrap import App
-from mpi.cli.options import OPERATOR, application, database_options, echo_json, json_option
+from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
 from mpi.domain.errors import Conflict, MpiError
 from mpi.domain.messages import AckCode
 from mpi.hl7.adt import receive
@@ -37,7 +37,7 @@ def replay(
     can be replayed by its ID, once what was wrong in the configuration is mended. Exits 10 when one of them was
     not accepted now either.
     """
-    with application(database, config_file) as app:
+    with ready_application(database, config_file) as app:
         waiting = [m for m in app.inbox.unfinished() if phase in (None, m.phase) and reason in (None, m.reason)]
         if only_list or not (ids or phase or reason):
             _list(waiting, as_json)

@@ -4,10 +4,10 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, StoreFailure
@@ -19,6 +19,7 @@ from mpi.services.register import Registrar
 from mpi.store.database import retrying
 from mpi.store.unit_of_work import Store, UnitOfWork
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 CHUNK = 200
@@ -106,7 +107,7 @@ class Loader:
         Raises `TemporaryFailure` when the database goes away: what was committed stays, and the same call goes on
         from there.
         """
-        run_id, skipped, counts = self._open(job)
+        run_id, skipped, counts = self._patiently(partial(self._open, job))
         remaining = iter(rows)
         last = 0
         for row in itertools.islice(remaining, skipped):
@@ -115,15 +116,21 @@ class Loader:
         done = skipped
         for chunk in _chunks(remaining):
             done += len(chunk)
-            store = partial(self._store_chunk, job, run_id, chunk, done, counts)
-            tally = retrying(store, attempts=ATTEMPTS, pause=PAUSE_SECONDS)
+            tally = self._patiently(partial(self._store_chunk, job, run_id, chunk, done, counts))
             counts += tally.counts
             watcher.done(Chunk(len(chunk), tuple(tally.set_aside), tuple(tally.problems)))
             time.sleep(BREATH_SECONDS)
+        self._patiently(partial(self._close, job, run_id, done, counts))
+        return Loaded(rows=done, resumed_at=skipped, **counts)
+
+    def _patiently(self, action: Callable[[], _T]) -> _T:
+        """What a whole transaction gives, run again while the database is out of reach."""
+        return retrying(action, attempts=ATTEMPTS, pause=PAUSE_SECONDS)
+
+    def _close(self, job: LoadJob, run_id: int, done: int, counts: Counter[str]) -> None:
         with self._store.writing(identities=False) as unit:
             event = AuditEvent(job.actor, Action.RUN_FINISHED, detail={"rows": done, **counts})
             unit.registry.finish_run(run_id, event=event)
-        return Loaded(rows=done, resumed_at=skipped, **counts)
 
     def _open(self, job: LoadJob) -> tuple[int, int, Counter[str]]:
         """The run's id, how many rows it has done already, and with which outcome."""

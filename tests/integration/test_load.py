@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from mpi.bootstrap import App, build
 from mpi.cli.load import load
 from mpi.config import parse
-from mpi.domain.errors import BadInput, TemporaryFailure
+from mpi.domain.errors import BadInput, Conflict, TemporaryFailure
 from mpi.services import load as loading
 
 CONFIG = """
@@ -289,3 +289,18 @@ def test_no_patient_value_reaches_the_log_or_the_screen(quick_door: Door) -> Non
     )
     for value in ("Ashworth", "31/31", "LOCAL77"):
         assert value not in result.output
+
+
+def test_a_database_that_was_not_made_yet_is_named_with_what_to_do(tmp_path: Path) -> None:
+    door = Door(tmp_path, f"sqlite:///{tmp_path / 'none.db'}")
+    result = door.run(door.file(PEOPLE))
+    assert isinstance(result.exception, Conflict)
+    assert str(result.exception).endswith("none.db yet; run: mpi migrate")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_the_input_is_never_overwritten(quick_door: Door) -> None:
+    path = quick_door.file(PEOPLE)
+    for option in ("--rejected", "--problems"):
+        assert quick_door.run(path, option, str(path)).exit_code == 2
+    assert path.read_text(encoding="utf-8") == PEOPLE
