@@ -10,6 +10,8 @@ TITLES = frozenset(
     "MR MRS MISS MS MX DR PROF PROFESSOR REV REVD REVEREND SIR DAME LADY LORD MASTER MSTR CAPT CAPTAIN MAJOR COL SGT "
     "CPL LT HON FR".split()
 )
+_NO_NAMES = frozenset("MR MRS MISS MS MX MASTER MSTR".split())
+"""Titles that name nobody where a given name should stand: all boys of a birth are MASTER. HON and MAJOR are names."""
 SUFFIXES = frozenset("JR JNR JUNIOR SR SNR SENIOR ESQ MBE OBE CBE PHD MD II III IV".split())
 
 PLACEHOLDERS = frozenset(
@@ -28,11 +30,17 @@ _ALIAS = re.compile(r"\b(?:ALSO KNOWN AS|KNOWN AS|A\.?K\.?A\.?|PREFERS|PREFERRED
 _BRACKET = re.compile(r"[(\[{][^)\]}]*[)\]}]?")
 _NEE = re.compile(r"\b(?:NEE|FORMERLY|PREVIOUSLY)\b\s*(.*)$")
 _BABY = re.compile(
-    r"\b(?:(?:NEW ?BORN|BABY|BABE|INFANT)(?: (?:BOY|GIRL|MALE|FEMALE|OF|INFANT))*|(?:BOY|GIRL) OF|B O|BB)\b"
+    r"\b(?:(?:NEW ?BORN|BABY|BABE|INFANT|NEONATE|F[OE]+TUS)(?: ?(?:BOY|GIRL|MALE|FEMALE|OF|INFANT))*"
+    r"|(?:BOY|GIRL) OF|B O|BB|NB)(?: ?\d)?\b"
 )
+_BARE_BABY = re.compile(
+    r"^(?:(?:B ?)?(?:BABY|INFANT|MALE|FEMALE|BOY|GIRL)(?: ?(?:BOY|GIRL|MALE|FEMALE|INFANT|BABY))*(?: ?(\d)| ([A-D]))?"
+    r"|BABY([A-D])|[BMF] ?(\d)|(?:TW|TRIP|QUAD|QUADRUPLET) ?(\d|[A-D]))$"
+)
+"""A given name that says no more than "a child of this birth, the second": `BOY 2`, `BBOY`, `M1`, `TW2`, `BABYB`."""
 _TWIN = re.compile(r"\b(?:TWIN|TRIPLET|TRIP)S? ?(ONE|TWO|THREE|1|2|3|I{1,3}|A|B|C)?\b")
-_NUMBERED = re.compile(r"\b(?:BABY|INFANT) (ONE|TWO|THREE|[123])\b")
-_ORDER = {"ONE": "1", "TWO": "2", "THREE": "3", "I": "1", "II": "2", "III": "3", "A": "1", "B": "2", "C": "3"}
+_NUMBERED = re.compile(r"\b(?:BABY|INFANT|NEW ?BORN|BB|NB) ?(ONE|TWO|THREE|[123])\b")
+_ORDER = {"ONE": "1", "TWO": "2", "THREE": "3", "I": "1", "II": "2", "III": "3", "A": "1", "B": "2", "C": "3", "D": "4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ def read_name(text: str, *, given: bool) -> ReadName:
     if nee and nee.start() > 0:
         outside = outside[: nee.start()]
     words, whole = _letters(outside), _letters(folded)
+    if given and (bare := _bare_baby(words)):
+        return bare
     baby, twin = _BABY.search(whole), _TWIN.search(whole)
     order = _ORDER.get(twin.group(1), twin.group(1)) if twin and twin.group(1) else None
     numbered = _NUMBERED.search(whole)
@@ -89,6 +99,8 @@ def read_name(text: str, *, given: bool) -> ReadName:
     if baby:
         rest = "" if given else _BABY.sub(" ", _NUMBERED.sub(" ", rest))
     name = _plain(rest)
+    if given and name in _NO_NAMES:
+        return ReadName(placeholder=True, newborn=baby is not None, order=order, problem="placeholder")
     newborn = baby is not None or (twin is not None and name is None and given)
     if name is None:
         problem = None if newborn or order else "unreadable"
@@ -98,6 +110,15 @@ def read_name(text: str, *, given: bool) -> ReadName:
     if _is_placeholder(name):
         return ReadName(placeholder=True, newborn=newborn, order=order, problem="placeholder")
     return ReadName(name, newborn=newborn, order=order, previous=previous)
+
+
+def _bare_baby(words: str) -> ReadName | None:
+    """The reading of a given name that is none, but the place of a child in its birth; None where it may be a name."""
+    found = _BARE_BABY.match(words)
+    if found is None or words in PLACEHOLDERS:
+        return None
+    order = next((group for group in found.groups() if group), None)
+    return ReadName(newborn=True, order=_ORDER.get(order, order) if order else None)
 
 
 def _plain(text: str) -> str | None:

@@ -47,6 +47,11 @@ TABLE = """
 | twins, only an initial of one | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, RYAN, 2015-03-02, M, LS6 4QB | review | twins |
 | twins, only the initial of both | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | WAKEGRAVE, R, 2015-03-02, M, LS6 4QB | review | twins |
 | an initial, moved house | WAKEGRAVE, R, 1975-03-02, M, LS6 4QB, other=EX4711022 | WAKEGRAVE, RYAN, 1975-03-02, M, EX4 9ZZ, other=EX4711022 | link | |
+| twins, two names of two words | SMITH, MUHAMMAD HASSAN, 2015-03-02, M, LS6 4QB | SMITH, MUHAMMAD HUSSAIN, 2015-03-02, M, LS6 4QB | review | twins |
+| twins, no names but a mark that runs together | SMITH, BABYBOY, 2025-03-02, M, LS6 4QB | SMITH, BABYBOY, 2025-03-02, M, LS6 4QB | review | newborn-without-given-name |
+| twins, no names but sex and place | SMITH, BOY A, 2025-03-02, M, LS6 4QB | SMITH, BOY B, 2025-03-02, M, LS6 4QB | apart | twins |
+| twins, a title where a name should stand | SMITH, MASTER, 2025-03-02, M, LS6 4QB | SMITH, MASTER, 2025-03-02, M, LS6 4QB | review | |
+| born on 1 January, one number | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB, nhs=9990000018 | TESFAYE, DAWIT, 1990-01-01, M, EX4 9ZZ, nhs=9990000018 | link | |
 | twins by their order of birth, no names yet | SMITH, TWIN 1, 2025-03-02, F, LS6 4QB | SMITH, TWIN 2, 2025-03-02, F, LS6 4QB | apart | twins |
 | father and son of one name at one address | SMITH, DAVID, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank | SMITH, DAVID, 2011-08-30, M, LS6 4QB, address=14 Quarry Bank | apart | same-household-only |
 | father and son of one birthday | WAKEGRAVE, DAVID, 1977-07-05, M, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, DAVID, 2013-07-05, M, LS6 4QB, address=14 Quarry Bank | review | same-household-only |
