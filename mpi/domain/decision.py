@@ -26,6 +26,7 @@ class HardRule(StrEnum):
     NEWBORN = "newborn-without-given-name"
     DO_NOT_LINK = "do-not-link"
     PLACEHOLDER = "placeholder-person"
+    WEAK_BRIDGE = "weak-bridge"
 
 
 @dataclass(frozen=True, slots=True)
