@@ -41,6 +41,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.trail = Trail()
+        self._depth = 0
         self.records = Records(connection, self.trail)
         self.persons = Persons(connection, self.trail)
         self.tasks = Tasks(connection, self.trail)
@@ -65,12 +66,33 @@ class UnitOfWork:
         before = self.trail.now
         self.trail.now = clock.now()
         try:
-            with translated(), self.connection.begin_nested():
+            with translated(), self._nested():
                 yield
         except BaseException:
             del self.trail.events[kept:]
             self.trail.now = before
             raise
+
+    @contextmanager
+    def _nested(self) -> Iterator[None]:
+        """A savepoint in plain SQL: `begin_nested` compiles its statements anew each time, and every message has one.
+
+        When the way back fails too (the connection is gone), that failure is raised: nothing may go on then.
+        """
+        self._depth += 1
+        name = f"part_{self._depth}"
+        run = self.connection.exec_driver_sql
+        run(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            run(f"ROLLBACK TO SAVEPOINT {name}")
+            run(f"RELEASE SAVEPOINT {name}")
+            raise
+        else:
+            run(f"RELEASE SAVEPOINT {name}")
+        finally:
+            self._depth -= 1
 
 
 class Store:
