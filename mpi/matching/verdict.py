@@ -1,0 +1,171 @@
+"""The verdict of a pair: a pure function of its packed facts and of where its weights lie. The one place of the rules.
+
+Real time works facts and zones out of two records, batch over columns; both ask here.
+"""
+
+from functools import lru_cache
+
+from mpi.domain.decision import HardRule, Outcome
+from mpi.matching.facts import Facts
+from mpi.matching.rules import Standing
+
+Verdict = tuple[Outcome, HardRule | None]
+"""The outcome and the hard rule that decided it, if one did."""
+
+APART: Verdict = (Outcome.APART, None)
+_LINK: Verdict = (Outcome.LINK, None)
+
+LARGEST_NHS_PENALTY = 20.0
+"""Bits: more than any model takes off for two different NHS numbers. Further below review, no rule can ask."""
+ENOUGH_OF_ONES_OWN = 18.0
+"""Bits that make up for an unknown birth date or given name: more than the names and sex a father passes on."""
+
+FAR, BELOW, BETWEEN, ABOVE = range(4)
+"""Where the weight lies: further below review than any rule can ask, below it, below link, at or above link."""
+REST_REVIEWS = 4
+"""Bit of the zones: without the NHS number the weight reaches review."""
+ENOUGH_OWN = 8
+"""Bit of the zones: what a household does not share adds up to `ENOUGH_OF_ONES_OWN`."""
+ZONES = 16
+
+
+class _Pair:
+    """Facts and zones opened, once for each distinct pair of them."""
+
+    __slots__ = ("birth", "enough_own", "facts", "family", "given", "has", "outcome", "reviews_rest", "sex", "where")
+
+    def __init__(self, facts: int, zones: int) -> None:
+        opened = Facts(facts)
+        self.has = opened.has
+        self.given = opened.standing("given")
+        self.family = opened.standing("family")
+        self.birth = opened.standing("birth")
+        self.sex = opened.standing("sex")
+        self.where = zones & 3
+        self.reviews_rest = bool(zones & REST_REVIEWS)
+        self.enough_own = bool(zones & ENOUGH_OWN)
+        self.outcome = (Outcome.APART, Outcome.APART, Outcome.REVIEW, Outcome.LINK)[self.where]
+
+    @property
+    def shared_number(self) -> bool:
+        """A number of the person's own on both sides: a usable NHS number or another identifier."""
+        return (self.has("same_nhs") and self.has("nhs_usable")) or self.has("same_other_id")
+
+
+@lru_cache(maxsize=1 << 16)
+def verdict(facts: int, zones: int) -> Verdict:
+    """The outcome of one pair, and the hard rule that decided it, if one did.
+
+    `facts` come from `mpi.matching.facts.facts_of`, `zones` from `mpi.matching.decide.zones_of`.
+    """
+    pair = _Pair(facts, zones)
+    if pair.has("placeholder"):
+        return Outcome.APART, HardRule.PLACEHOLDER
+    same_nhs, usable = pair.has("same_nhs"), pair.has("nhs_usable")
+    if same_nhs and usable and pair.has("clearly_another"):
+        return Outcome.REVIEW, HardRule.SAME_NHS_PERSON_DIFFERS
+    if pair.where == FAR and not same_nhs:
+        return APART
+    found = _twins(pair) or _numbers_differ(pair)
+    if found is not None:
+        return found
+    if same_nhs and not usable:
+        return _unresolved(pair)
+    if pair.outcome is Outcome.APART:
+        return APART
+    return _held(pair) or (pair.outcome, None)
+
+
+def _review_from(reached: bool, rule: HardRule) -> Verdict:
+    return (Outcome.REVIEW if reached else Outcome.APART), rule
+
+
+def _numbers_differ(pair: _Pair) -> Verdict | None:
+    """Two different NHS numbers: a human is asked if the rest is similar enough.
+
+    That holds whatever the statuses: a number that never counts for a link may well count against it. Where name,
+    birth date or sex clearly differs too, two numbers are what one expects: father and son.
+    """
+    if not pair.has("nhs_differ"):
+        return None
+    if not pair.reviews_rest:
+        return APART
+    rule = HardRule.VERIFIED_NHS_DIFFER if pair.has("nhs_verified") else HardRule.VALID_NHS_DIFFER
+    return (Outcome.APART if pair.has("clearly_another") else Outcome.REVIEW), rule
+
+
+def _twins(pair: _Pair) -> Verdict | None:
+    """Same birth date, family and home, but two given names: two children of one birth, never an automatic link."""
+    if pair.birth is not Standing.SAME or pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
+        return None
+    shared = pair.shared_number
+    if pair.has("orders_differ"):
+        return _review_from(shared, HardRule.TWINS)
+    if not pair.has("share_home"):
+        return None
+    if pair.given is Standing.DIFFERENT:
+        if (pair.has("nhs_differ") or pair.sex is Standing.DIFFERENT) and not shared:
+            return Outcome.APART, HardRule.TWINS
+        return _review_from(pair.where == ABOVE or shared, HardRule.TWINS)
+    if pair.given is not Standing.UNKNOWN and not shared and pair.has("could_be_two"):
+        return _review_from(pair.where >= BETWEEN, HardRule.TWINS)
+    return None
+
+
+def _unresolved(pair: _Pair) -> Verdict:
+    """The same number with status 04 or 05: left out of the weight; what the rest does not link, a human sees."""
+    if pair.outcome is Outcome.LINK and _held(pair) is None:
+        return _LINK
+    return Outcome.REVIEW, HardRule.NHS_STATUS
+
+
+def _held(pair: _Pair) -> Verdict | None:
+    """What stands against a link even though the weight is high enough: only a household, or a baby without a name."""
+    household = _household(pair)
+    if household is not None and household[0] is Outcome.APART:
+        return household
+    return _newborn(pair) or household
+
+
+def _newborn(pair: _Pair) -> Verdict | None:
+    """A baby without a given name joins only by a verified NHS number, or another identifier with all else agreeing."""
+    if not pair.has("newborn"):
+        return None
+    if pair.has("same_nhs") and pair.has("nhs_usable") and pair.has("nhs_verified"):
+        return None
+    if pair.has("same_other_id") and _all_else_agrees(pair):
+        return None
+    return Outcome.REVIEW, HardRule.NEWBORN
+
+
+def _all_else_agrees(pair: _Pair) -> bool:
+    return (
+        pair.family is Standing.SAME
+        and pair.birth is Standing.SAME
+        and pair.sex is not Standing.DIFFERENT
+        and (pair.has("share_home") or pair.has("postcode_missing"))
+        and not pair.has("orders_differ")
+    )
+
+
+def _household(pair: _Pair) -> Verdict | None:
+    """What agrees is what a household shares: father and son, sisters, two records without a birth date.
+
+    An automatic link needs a given name and a birth date that speak for one person, or one of the two with a number
+    or other evidence of the person's own. Where both speak against it and no number is shared, nobody is asked.
+    """
+    shared = pair.shared_number
+    both = (pair.given, pair.birth)
+    if pair.given is Standing.DIFFERENT and pair.birth is Standing.DIFFERENT:
+        return _review_from(shared, HardRule.HOUSEHOLD)
+    contradicted = Standing.DIFFERENT in both
+    if pair.outcome is not Outcome.LINK:
+        # What one home gives both sides is in the weight: without it such a pair would not have come this far.
+        apart = contradicted and not shared and pair.has("share_home")
+        return (Outcome.APART, HardRule.HOUSEHOLD) if apart else None
+    fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
+    if fits == 2 or (shared and fits == 1):
+        return None
+    if fits == 1 and not contradicted and pair.enough_own:
+        return None
+    return Outcome.REVIEW, HardRule.HOUSEHOLD
