@@ -147,5 +147,5 @@ def clearly_another(a: Prepared, b: Prepared) -> bool:
         return True
     if family(a, b) is not S.DIFFERENT:
         return False
-    changed_name = forename is S.SAME and birth(a, b) is S.SAME and a.sex != "M"
+    changed_name = forename is S.SAME and birth(a, b) is S.SAME and "M" not in (a.sex, b.sex)
     return not changed_name

@@ -1,0 +1,156 @@
+"""Weights and decisions of many pairs at once, equal to the last bit with `weigh.judge` and `decide.decide_pair`.
+
+Floats are added in the order in which the pure functions add them, never by a sum that regroups.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi.domain.decision import HardRule, Outcome
+from mpi.engines.base import PairPatterns
+from mpi.matching.model import LETTERS, LinkageModel
+from mpi.matching.shape import HOUSEHOLD_FIELDS
+from mpi.matching.verdict import (
+    ABOVE,
+    BELOW,
+    BETWEEN,
+    ENOUGH_OF_ONES_OWN,
+    ENOUGH_OWN,
+    FAR,
+    LARGEST_NHS_PENALTY,
+    REST_REVIEWS,
+    ZONES,
+    verdict,
+)
+
+OUTCOMES: tuple[Outcome, ...] = (Outcome.APART, Outcome.REVIEW, Outcome.LINK)
+RULES: tuple[HardRule, ...] = tuple(HardRule)
+NO_RULE = 255
+_CHUNK = 1 << 18
+"""Pairs weighed at a time: intermediate columns stay in the processor's cache."""
+
+
+@dataclass
+class Weighed:
+    """Pairs weighed: `weight` in bits with the prior, and `zones` as `mpi.matching.verdict` reads them."""
+
+    weight: NDArray[np.float64]
+    zones: NDArray[np.uint8]
+
+
+@dataclass
+class Decided:
+    """Pairs decided: `outcome` is a place in `OUTCOMES`, `rule` one in `RULES` or `NO_RULE`."""
+
+    weight: NDArray[np.float64]
+    outcome: NDArray[np.uint8]
+    rule: NDArray[np.uint8]
+
+
+def _tables(model: LinkageModel) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Per comparison the bits and the share of each level, `MISSING` having neither."""
+    found = []
+    for c in model.comparisons:
+        bits, shares = np.zeros(256), np.zeros(256)
+        bits[: len(c.levels)] = [level.bits for level in c.levels]
+        shares[: len(c.levels)] = [level.frequency for level in c.levels]
+        found.append((bits, shares))
+    return found
+
+
+def weigh(
+    model: LinkageModel, levels: Sequence[NDArray[np.uint8]], terms: Sequence[NDArray[np.float64] | None]
+) -> Weighed:
+    """The weight of each pair as `weigh.judge` gives it, and where it lies."""
+    count = len(levels[0])
+    tables = _tables(model)
+    weight, zones = np.empty(count), np.empty(count, dtype=np.uint8)
+    for start in range(0, count, _CHUNK):
+        part = slice(start, min(start + _CHUNK, count))
+        total = np.full(part.stop - start, model.prior_bits)
+        rest, own = total.copy(), np.zeros(part.stop - start)
+        for c, level, term, (bits, shares) in zip(model.comparisons, levels, terms, tables, strict=True):
+            value = bits[level[part]]
+            if term is not None:
+                value += shares[level[part]] * term[part]
+            total += value
+            if c.name != "nhs_number":
+                rest += value
+            if c.name not in HOUSEHOLD_FIELDS:
+                own += value
+        weight[part] = total
+        zones[part] = _zones(model, total, rest, own)
+    return Weighed(weight, zones)
+
+
+def _zones(
+    model: LinkageModel, weight: NDArray[np.float64], rest: NDArray[np.float64], own: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    t = model.thresholds
+    where = np.where(weight < t.review - LARGEST_NHS_PENALTY, FAR, BELOW).astype(np.uint8)
+    where[weight >= t.review] = BETWEEN
+    where[weight >= t.link] = ABOVE
+    where[rest >= t.review] |= REST_REVIEWS
+    where[own >= ENOUGH_OF_ONES_OWN] |= ENOUGH_OWN
+    return where
+
+
+def asked(
+    zones: NDArray[np.uint8],
+    same_nhs: NDArray[np.bool_],
+    same_other_id: NDArray[np.bool_],
+    same_birth: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Of which pairs a verdict can say anything but "apart, by no rule": only their facts need working out.
+
+    Holds for pairs without a placeholder person, who have no blocking keys.
+    """
+    where = zones & 3
+    near = (where >= BETWEEN) | ((zones & REST_REVIEWS) > 0) | same_other_id | same_birth
+    found: NDArray[np.bool_] = ((where != FAR) & near) | same_nhs
+    return found
+
+
+def decide(model: LinkageModel, pairs: PairPatterns, weighed: Weighed | None = None) -> Decided:
+    """Every pair's decision as `decide_pair` gives it: each distinct pair of facts and zones is decided once."""
+    weighed = weighed or weigh(model, pairs.levels, pairs.terms)
+    packed = pairs.facts * ZONES + weighed.zones
+    distinct, place = np.unique(packed, return_inverse=True)
+    outcomes = np.empty(len(distinct), dtype=np.uint8)
+    rules = np.empty(len(distinct), dtype=np.uint8)
+    for n, code in enumerate(distinct.tolist()):
+        outcome, rule = verdict(code // ZONES, code % ZONES)
+        outcomes[n] = OUTCOMES.index(outcome)
+        rules[n] = NO_RULE if rule is None else RULES.index(rule)
+    return Decided(weighed.weight, outcomes[place], rules[place])
+
+
+def pattern_codes(levels: Sequence[NDArray[np.uint8]], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """One integer for each pair's pattern, ordered as patterns are with missing first; `sizes` are level counts."""
+    code = np.zeros(len(levels[0]), dtype=np.int64)
+    for level, size in zip(levels, sizes, strict=True):
+        code *= size + 1
+        code += (level + np.uint8(1)).astype(np.int64)
+    return code
+
+
+def patterns_of(codes: NDArray[np.int64], sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    """The patterns that `pattern_codes` packed, `mpi.matching.compare.MISSING` (-1) where a side is missing."""
+    found: list[list[int]] = [[] for _ in range(len(codes))]
+    rest = codes.copy()
+    for size in reversed(sizes):
+        for row, level in zip(found, (rest % (size + 1) - 1).tolist(), strict=True):
+            row.append(level)
+        rest //= size + 1
+    return [tuple(reversed(row)) for row in found]
+
+
+def pattern_texts(levels: Sequence[NDArray[np.uint8]]) -> NDArray[np.str_]:
+    """Each pair's pattern as text, one letter a comparison, as `Judged.pattern` has it."""
+    letters = np.full(256, ord("-"), dtype=np.uint8)
+    letters[: len(LETTERS)] = [ord(letter) for letter in LETTERS]
+    rows = np.stack([letters[level] for level in levels], axis=1)
+    return np.ascontiguousarray(rows).view(f"S{len(levels)}").ravel().astype(f"U{len(levels)}")
