@@ -64,8 +64,12 @@ class Columns:
             if text:
                 found[target] = text
         if self.birth_date_format and "birth_date" in found:
-            found["birth_date"] = _iso(found["birth_date"], self.birth_date_format)
+            found["birth_date"] = self.dated(found["birth_date"])
         return found
+
+    def dated(self, text: str) -> str:
+        """A birth date in ISO form where it is written as the map says, else as it stands."""
+        return _iso(text, self.birth_date_format) if self.birth_date_format else text
 
     def extra_values(self, row: Mapping[str, str | None]) -> dict[str, str]:
         """Name -> text of the user's own fields in one row; what is empty is left out."""

@@ -137,7 +137,7 @@ class Records:
 
     def _row(self, line: int, raw: str, row: Mapping[str, str | None]) -> FileRow:
         columns = self._file.columns
-        values = {name: _clean(text) for name, text in columns.values(row).items()}
+        values = {name: clean(text) for name, text in columns.values(row).items()}
         record_id, said = values.pop("record_id", ""), values.pop("authority", "")
         if not record_id:
             return FileRow(line, raw, fault="the record_id is missing")
@@ -168,6 +168,6 @@ def _known(config: Config, spelling: str) -> str:
     return found.code
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without control characters: they mean nothing in a value, and PostgreSQL cannot store all of them."""
     return text if text.isprintable() else _SURROGATES.sub("\ufffd", _CONTROL.sub(" ", text)).strip()

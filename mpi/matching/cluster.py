@@ -13,7 +13,7 @@ from mpi.domain.decision import HardRule, Outcome
 from mpi.matching.knots import Knot, untie
 
 Ints = NDArray[np.int64]
-Codes = NDArray[np.int8]
+Codes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -21,8 +21,8 @@ OUTCOMES: tuple[Outcome, ...] = (Outcome.APART, Outcome.REVIEW, Outcome.LINK)
 """Outcome by code."""
 APART, REVIEW, LINK = range(3)
 RULES: tuple[HardRule, ...] = tuple(HardRule)
-"""Hard rule by code; -1 is none."""
-NO_RULE = -1
+"""Hard rule by code."""
+NO_RULE = 255
 RULE_CODE: dict[HardRule | None, int] = {None: NO_RULE, **{rule: code for code, rule in enumerate(RULES)}}
 
 OBJECTIONS = frozenset(
@@ -35,7 +35,7 @@ OBJECTIONS = frozenset(
 class DecidedPairs:
     """Pairs of record numbers (`left` < `right`, each pair once) as they were decided on their own, in any order.
 
-    `weight` in bits, `outcome` by code (`OUTCOMES`), `rule` by code (`RULES`, -1 none).
+    `weight` in bits, `outcome` by code (`OUTCOMES`), `rule` by code (`RULES`, `NO_RULE` none).
     """
 
     left: Ints

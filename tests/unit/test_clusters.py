@@ -44,8 +44,8 @@ def _run(
         np.array(columns[0], dtype=np.int64),
         np.array(columns[1], dtype=np.int64),
         np.array(columns[2], dtype=np.float64),
-        np.array(columns[3], dtype=np.int8),
-        np.array([RULE_CODE[r] for r in columns[4]], dtype=np.int8),
+        np.array(columns[3], dtype=np.uint8),
+        np.array([RULE_CODE[r] for r in columns[4]], dtype=np.uint8),
     )
     standing = Standing(
         number,
