@@ -73,8 +73,54 @@ TRADITIONS: dict[str, tuple[list[str], list[str], list[str]]] = {
         "EMMANUEL SAMUEL DANIEL CHINEDU OLUWASEUN KWAME KOFI KWABENA TUNDE EMEKA IFEANYI DAVID JOSEPH".split(),
         "BLESSING GRACE ESTHER CHIOMA NGOZI ABENA AMA ADWOA FUNMI FOLAKE MERCY PATIENCE".split(),
     ),
+    "sikh": (
+        "SINGH KAUR GILL DHILLON SANDHU".split(),
+        "HARPREET GURPREET JASPREET MANPREET GURDEEP RAJINDER BALVINDER SUKHWINDER AMARJIT KULDEEP".split(),
+        "HARPREET GURPREET JASPREET MANPREET RAJINDER BALVINDER SUKHWINDER AMARJIT KULDEEP SIMRAN".split(),
+    ),
+    "vietnamese": (
+        "NGUYEN TRAN LE PHAM HUYNH HOANG PHAN VU DANG BUI".split(),
+        "MINH HUNG TUAN DUNG NAM LONG THANH QUANG HAI SON".split(),
+        "LINH HUONG LAN MAI HOA THANH NGA THU HANH PHUONG".split(),
+    ),
+    "somali": (
+        "ALI MOHAMED ABDI HASSAN AHMED HUSSEIN OMAR FARAH WARSAME ADAN".split(),
+        "MOHAMED ABDI AHMED ALI HASSAN OMAR ABDULLAHI YUSUF IBRAHIM FARAH WARSAME ADAN".split(),
+        "FATIMA AMINA HALIMA KHADIJA SAHRA MARYAM HODAN IFRAH ASHA NASRA".split(),
+    ),
+    "arabic": (
+        "HUSSEIN ABDULLAH KHALIL MANSOUR HADDAD SALEH NASSER AZIZ RASHID YOUSSEF".split(),
+        "MOHAMMED AHMED KHALID YOUSSEF ABDULRAHMAN OMAR MUSTAFA TAREK HUSSEIN QASIM".split(),
+        "FATIMA AISHA LAYLA KHADIJA NOUR ZAINAB MARYAM HUDA SALMA RANIA".split(),
+    ),
 }
 """Naming tradition -> surnames, male and female given names, most common first."""
+
+_SHARES = (
+    ("south-asian", 0.08), ("polish", 0.025), ("chinese", 0.012), ("west-african", 0.02), ("sikh", 0.025),
+    ("vietnamese", 0.01), ("somali", 0.015), ("arabic", 0.018),
+)  # fmt: skip
+"""Naming tradition -> share of households; the rest has the most common one."""
+
+_DOUBLE = 0.03
+"""Share of hyphenated surnames."""
+
+PATRONYMIC = frozenset({"somali"})
+"""Traditions in which a child bears its father's given name where others bear the family's."""
+
+SHORT_OF_BIRTHDAYS = frozenset({"somali", "arabic", "south-asian", "west-african"})
+"""Traditions many of whose elder people were born where no day was written down: 1 January stands in their papers."""
+
+ACCENTED: dict[str, str] = {
+    "ZOE": "ZOË", "CHLOE": "CHLOÉ", "SIAN": "SIÂN", "AOIFE": "AOÍFE", "SEAN": "SEÁN", "CIARA": "CIÁRA",
+    "MAIRI": "MÀIRI",
+    "LUKASZ": "ŁUKASZ", "MICHAL": "MICHAŁ", "PAWEL": "PAWEŁ", "MALGORZATA": "MAŁGORZATA", "WISNIEWSKI": "WIŚNIEWSKI",
+    "KAMINSKI": "KAMIŃSKI", "ZIELINSKI": "ZIELIŃSKI", "SZYMANSKI": "SZYMAŃSKI", "WOZNIAK": "WOŹNIAK",
+    "DABROWSKI": "DĄBROWSKI", "KOZLOWSKI": "KOZŁOWSKI", "NGUYEN": "NGUYỄN", "TRAN": "TRẦN", "PHAM": "PHẠM",
+    "OBRIEN": "O'BRIEN", "OSULLIVAN": "O'SULLIVAN", "OCONNOR": "O'CONNOR", "MACDONALD": "MACDÓNALD",
+    "WISNIEWSKA": "WIŚNIEWSKA", "KAMINSKA": "KAMIŃSKA", "ZIELINSKA": "ZIELIŃSKA", "DABROWSKA": "DĄBROWSKA",
+}  # fmt: skip
+"""Name -> as its bearer writes it; most registers leave the marks out."""
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "MOHAMMED": ("MOHAMED", "MUHAMMED", "MOHAMMAD", "MUHAMMAD", "MOHD"),
@@ -87,6 +133,14 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "CATHERINE": ("KATHERINE", "KATHRYN"),
     "SARAH": ("SARA",), "ANN": ("ANNE",), "ANNE": ("ANN",), "ALAN": ("ALLAN",),
     "MACDONALD": ("MCDONALD",), "MCDONALD": ("MACDONALD",), "OBRIEN": ("O'BRIEN",), "OCONNOR": ("O'CONNOR",),
+    "YOUSSEF": ("YUSUF", "YOUSEF", "YOUSUF"), "HUSSEIN": ("HUSSAIN", "HUSAIN", "HOSSEIN"),
+    "ABDULLAH": ("ABDALLAH", "ABDULA"), "ABDULRAHMAN": ("ABDUL RAHMAN", "ABDELRAHMAN"),
+    "KHADIJA": ("KHADEEJA", "KADIJA"),
+    "QASIM": ("KASSIM", "GASSIM"), "MANSOUR": ("MANSUR", "MANSOOR"), "ABDULLAHI": ("ABDILLAHI",), "TAREK": ("TARIQ",),
+    "MOHAMED": ("MOHAMMED", "MAXAMED", "MUHAMMAD"), "WARSAME": ("WARSAMA",), "ASHA": ("AISHA", "CAASHA"),
+    "ZAINAB": ("ZEINAB", "ZEYNEP"), "NOUR": ("NOOR", "NUR"), "LAYLA": ("LEILA", "LAILA"), "SAHRA": ("ZAHRA",),
+    "ZHANG": ("CHANG", "CHEUNG"), "WANG": ("WONG",), "LIU": ("LAU",), "CHEN": ("CHAN",), "HUANG": ("WONG", "HWANG"),
+    "AMARJIT": ("AMARJEET",), "KULDEEP": ("KULDIP",), "RAJINDER": ("RAJENDER",), "BALVINDER": ("BALWINDER",),
     "TRACEY": ("TRACY",), "SHAUN": ("SEAN",), "SEAN": ("SHAUN",), "GEOFFREY": ("JEFFREY",), "REID": ("READ", "REED"),
     "STEWART": ("STUART",), "THOMPSON": ("THOMSON",), "GRAY": ("GREY",), "DAVIES": ("DAVIS",), "BROWN": ("BROWNE",),
 }  # fmt: skip
@@ -133,15 +187,20 @@ class NameBook:
     def tradition(self, random: Random) -> str | None:
         """The naming tradition of a household, None for the most common one."""
         chance = random.random()
-        for name, upto in (("south-asian", 0.10), ("polish", 0.12), ("chinese", 0.13), ("west-african", 0.15)):
-            if chance < upto:
+        for name, share in _SHARES:
+            chance -= share
+            if chance < 0:
                 return name
         return None
 
     def surname(self, random: Random, tradition: str | None) -> str:
-        """A family name of the tradition."""
+        """A family name of the tradition, now and then one of two parts."""
         book = self.traditions[tradition][0] if tradition else self.surnames
-        return book.draw(random)
+        name = book.draw(random)
+        if tradition is None and random.random() < _DOUBLE:
+            other = book.draw(random)
+            return name if other == name else f"{name}-{other}"
+        return name
 
     def given(self, random: Random, tradition: str | None, sex: str) -> str:
         """A given name of the tradition for `male` or `female`."""
@@ -151,3 +210,10 @@ class NameBook:
         else:
             book = self.male if sex == "male" else self.female
         return book.draw(random)
+
+
+def of_sex(surname: str, sex: str) -> str:
+    """A Polish surname as a man or a woman bears it: KOWALSKI, KOWALSKA; any other name as it is."""
+    if sex == "female" and surname.endswith(("SKI", "CKI")):
+        return surname[:-1] + "A"
+    return surname

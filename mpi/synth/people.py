@@ -1,40 +1,16 @@
 """Households and the people in them, as they truly are."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
-from mpi.matching.nhs_number import check_digit
 from mpi.matching.nicknames import are_nicknames
-from mpi.synth.names import NameBook, hash_of
+from mpi.synth.homes import STREETS, Home, Homes
+from mpi.synth.names import PATRONYMIC, SHORT_OF_BIRTHDAYS, NameBook, of_sex
+from mpi.synth.numbers import Numbers
 
 TODAY = date(2025, 1, 1)
 """The day the population stands at: fixed, so that one seed makes one population whatever the calendar says."""
-
-_TOWNS = (
-    ("OAKBRIDGE", "OB"), ("ASHCOMBE", "AC"), ("MARSTONBURY", "MB"), ("NORTHWICK", "NW"), ("ELMSTEAD", "EM"),
-    ("STONEHAVEN VALE", "SV"), ("WESTERLEIGH", "WL"), ("KINGSMERE", "KM"), ("RAVENSWORTH", "RW"), ("THORNBY", "TB"),
-    ("LOWER DENHAM", "LD"), ("PENRITH MOOR", "PM"),
-)  # fmt: skip
-_STREETS = (
-    "HIGH STATION CHURCH PARK VICTORIA GREEN MANOR KINGS QUEENS NEW GRANGE NORTH SOUTH SPRINGFIELD ALEXANDRA WINDSOR "
-    "MILL ALBERT CEDAR OAK ELM MEADOW ORCHARD SCHOOL CHESTNUT BEECH WILLOW MAPLE LIME HAWTHORN ROWAN PRIORY ABBEY "
-    "CASTLE BRIDGE RIVER LAKE HILL VALE FOREST HEATH MOOR STANLEY DERBY YORK LANCASTER"
-).split()
-_WAYS = ("ROAD", "STREET", "AVENUE", "LANE", "CLOSE", "DRIVE", "CRESCENT", "WAY", "GARDENS", "PLACE", "COURT", "GROVE")
-_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
-
-
-@dataclass(slots=True)
-class Home:
-    """Where a household lives; people of one postcode live in one street."""
-
-    address: str
-    town: str
-    postcode: str
-    landline: str
-    practice: str
 
 
 @dataclass(slots=True, eq=False)
@@ -56,72 +32,9 @@ class Person:
     order: str = ""
     mother: str = ""
     died: str = ""
+    birth: str = ""
+    """Same for the children of one birth, empty for others."""
     traits: list[str] = field(default_factory=list)
-
-
-def nhs_numbers() -> Iterator[str]:
-    """NHS numbers of the never-issued range, 999 000 000n first, then 998 and down to 900."""
-    for block in range(999, 899, -1):
-        for rest in range(1_000_000):
-            nine = f"{block}{rest:06}"
-            digit = check_digit(nine)
-            if digit is not None and len(set(nine)) > 1:
-                yield f"{nine}{digit}"
-
-
-class Homes:
-    """Draws homes: some fifteen households to a postcode, as in life."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._postcode = ""
-        self._street = ""
-        self._town = _TOWNS[0]
-        self._left = 0
-
-    def near(self, home: Home) -> Home:
-        """Another home, in the same town more often than not."""
-        if self._random.random() < 0.6:
-            while self._town[0] != home.town:
-                self._left = 0
-                self.next()
-        return self.next()
-
-    def next(self) -> Home:
-        """A home at a house number of its own, in the current postcode or the next."""
-        random = self._random
-        if self._left == 0:
-            self._left = random.randint(5, 25)
-            self._town = random.choice(_TOWNS)
-            outward = f"{self._town[1]}{random.randint(1, 29)}"
-            inward = f"{random.randint(0, 9)}{random.choice(_LETTERS)}{random.choice(_LETTERS)}"
-            self._postcode = f"{outward} {inward}"
-            self._street = f"{random.choice(_STREETS)} {random.choice(_WAYS)}"
-        self._left -= 1
-        number = str(self._left * 2 + random.randint(1, 2))
-        if random.random() < 0.12:
-            number = f"FLAT {random.randint(1, 12)} {number}"
-        landline = f"01{random.randint(200_000_000, 999_999_999)}" if random.random() < 0.7 else ""
-        practice = f"{self._town[1][0]}8{hash_of(self._postcode[:4]) % 100:02}{random.randint(0, 20):02}"
-        return Home(f"{number} {self._street}", self._town[0], self._postcode, landline, practice)
-
-
-class _Numbers:
-    """NHS numbers in no order for most, and one after the other for children of one birth."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._source = nhs_numbers()
-        self._pool: list[str] = []
-
-    def any(self) -> str:
-        if not self._pool:
-            self._pool = [next(self._source) for _ in range(5000)]
-            self._random.shuffle(self._pool)
-        return self._pool.pop()
-
-    def following(self) -> str:
-        return next(self._source)
 
 
 class Households:
@@ -132,7 +45,7 @@ class Households:
         self._names = NameBook()
         self._homes = Homes(random)
         self._elsewhere = Homes(random)
-        self._numbers = _Numbers(random)
+        self._numbers = Numbers(random)
         self._count = 0
 
     def another_home(self, home: Home) -> Home:
@@ -150,37 +63,69 @@ class Households:
         tradition = self._names.tradition(random)
         family = self._names.surname(random, tradition)
         chance = random.random()
-        if chance < 0.002:
+        if chance < 0.003:
             return self._hall(home)
-        if chance < 0.30:
+        if chance < 0.24:
             sex = "male" if random.random() < 0.48 else "female"
             return [self._adult(home, tradition, family, sex, random.randint(20, 95))]
         return self._family(home, tradition, family, chance)
 
     def _family(self, home: Home, tradition: str | None, family: str, chance: float) -> list[Person]:
         random = self._random
-        alone, childless = chance < 0.40, 0.40 <= chance < 0.62
+        alone, childless = chance < 0.33, 0.33 <= chance < 0.50
         age = random.randint(22, 48) if not childless else random.randint(24, 88)
         mother = self._adult(home, tradition, family, "female", age)
         if not alone:
-            if random.random() < 0.7:
-                mother.previous_family = self._names.surname(random, tradition)
+            if tradition not in PATRONYMIC and random.random() < 0.7:
+                mother.previous_family = of_sex(self._names.surname(random, tradition), "female")
             else:
-                mother.family = self._names.surname(random, tradition)
+                mother.family = of_sex(self._names.surname(random, tradition), "female")
         people = [mother]
         if not alone:
             people.append(self._adult(home, tradition, family, "male", age + random.randint(-3, 6)))
         if not childless:
             people += self._children(people, home, tradition, family)
+            self._grandparent(people, home, tradition, family, age)
+        self._shared_mail(people)
         return people
+
+    def _grandparent(self, people: list[Person], home: Home, tradition: str | None, family: str, age: int) -> None:
+        """Three generations under one roof: a grandparent, after whom a grandchild may be named."""
+        random = self._random
+        if random.random() >= (0.15 if tradition else 0.05):
+            return
+        sex = "female" if random.random() < 0.65 else "male"
+        elder = self._adult(home, tradition, family, sex, min(age + random.randint(20, 38), 98))
+        namesakes = [p for p in people[1:] if p.sex == sex and p.mother and not p.birth]
+        given = {p.given for p in people}
+        if namesakes and random.random() < 0.4 and elder.given not in given:
+            namesakes[0].given, namesakes[0].middle = elder.given, elder.middle
+            for person in (elder, namesakes[0]):
+                person.traits.append("named-after-grandparent")
+        people.append(elder)
+
+    def _shared_mail(self, people: list[Person]) -> None:
+        """Couples with one address for their mail, and children who are reached by their mother's."""
+        random = self._random
+        mother = people[0]
+        if len(people) > 1 and not people[1].mother and mother.email and random.random() < 0.15:
+            people[1].email = mother.email
+        for person in people[1:]:
+            if person.mother and random.random() < 0.5:
+                person.email = mother.email
 
     def _adult(self, home: Home, tradition: str | None, family: str, sex: str, age: int) -> Person:
         random = self._random
-        person = self._person(home, tradition, family, sex, self._birthday(age))
+        born = self._birthday(age)
+        undated = tradition in SHORT_OF_BIRTHDAYS and age > 35 and random.random() < 0.12
+        person = self._person(home, tradition, family, sex, born.replace(month=1, day=1) if undated else born)
+        if undated:
+            person.traits.append("born-on-new-years-day")
         person.mobile = f"07{random.randint(400_000_000, 999_999_999)}" if random.random() < 0.85 else ""
         if random.random() < 0.4:
             tag = random.randint(1, 9999)
-            person.email = f"{person.given}.{person.family}{tag}@example.{random.choice(('com', 'org', 'net'))}".lower()
+            name = f"{person.given}.{person.family}".replace(" ", "").replace("'", "")
+            person.email = f"{name}{tag}@example.{random.choice(('com', 'org', 'net'))}".lower()
         if age > 60 and random.random() < (age - 55) / 200:
             person.died = (TODAY - timedelta(days=random.randint(1, 1500))).isoformat()
         return person
@@ -191,7 +136,11 @@ class Households:
         given = self._names.given(random, tradition, sex)
         middle = self._names.given(random, tradition, sex) if random.random() < 0.55 else ""
         other = f"EX{random.randint(10_000_000, 99_999_999)}" if random.random() < 0.12 else ""
-        return Person(self._count, sex, given, middle, family, born, home, self._numbers.any(), other=other)
+        family = "KAUR" if tradition == "sikh" and sex == "female" and random.random() < 0.7 else of_sex(family, sex)
+        person = Person(self._count, sex, given, middle, family, born, home, self._numbers.any(), other=other)
+        if tradition:
+            person.traits.append(f"tradition-{tradition}")
+        return person
 
     def _birthday(self, age: int) -> date:
         return TODAY - timedelta(days=int(age * 365.25) + self._random.randint(0, 364))
@@ -199,6 +148,7 @@ class Households:
     def _children(self, parents: list[Person], home: Home, tradition: str | None, family: str) -> list[Person]:
         random = self._random
         children: list[Person] = []
+        surname = self._surname_of_children(parents, tradition, family)
         for _ in range(random.choice((1, 1, 2, 2, 2, 3, 4))):
             age = random.randint(0, 18)
             days = (
@@ -208,7 +158,7 @@ class Households:
             )
             born = TODAY - timedelta(days=days)
             sex = "male" if random.random() < 0.51 else "female"
-            child = self._person(home, tradition, family, sex, born)
+            child = self._person(home, tradition, surname, sex, born)
             while any(_one_name(child.given, other.given) for other in children):
                 child.given = self._names.given(random, tradition, sex)
             self._grow_up(child, parents)
@@ -217,6 +167,17 @@ class Households:
                 children += self._others_of_birth(child, children, parents, tradition)
         self._name_after_father(parents, children)
         return children
+
+    def _surname_of_children(self, parents: list[Person], tradition: str | None, family: str) -> str:
+        """The father's given name where tradition has it so; now and then both parents' names with a hyphen."""
+        if len(parents) < 2:
+            return family
+        if tradition in PATRONYMIC:
+            return parents[1].given
+        mother = parents[0].family
+        if mother != parents[1].family and parents[1].family == family and "-" not in mother + family:
+            return f"{mother}-{family}" if tradition is None and self._random.random() < 0.35 else family
+        return family
 
     def _grow_up(self, child: Person, parents: list[Person]) -> None:
         child.mobile = parents[0].mobile
@@ -230,12 +191,12 @@ class Households:
         """One or two more children of the birth, some with a name much like the first one's."""
         random = self._random
         born = [first]
-        first.nhs, first.order = self._numbers.following(), "1"
+        first.nhs, first.order, first.birth = self._numbers.following(), "1", str(first.number)
         for order in range(2, 4 if random.random() < 0.04 else 3):
             sex = first.sex if random.random() < 0.66 else ("male" if first.sex == "female" else "female")
             twin = self._person(first.home, tradition, first.family, sex, first.born)
-            twin.nhs, twin.order = self._numbers.following(), str(order)
-            if random.random() < 0.15:
+            twin.nhs, twin.order, twin.birth = self._numbers.following(), str(order), first.birth
+            if random.random() < 0.2:
                 twin.given = _NEAR.get(first.given, twin.given)
             while any(_one_name(twin.given, other.given) for other in (*born, *elder)):
                 twin.given = self._names.given(random, tradition, sex)
@@ -243,10 +204,12 @@ class Households:
             born.append(twin)
         for person in born:
             person.traits.append("twin")
+            if len(born) > 2:
+                person.traits.append("triplet")
         return born[1:]
 
     def _name_after_father(self, parents: list[Person], children: list[Person]) -> None:
-        if len(parents) < 2 or self._random.random() > 0.05:
+        if len(parents) < 2 or self._random.random() > 0.10:
             return
         father = parents[1]
         for child in children:
@@ -261,7 +224,7 @@ class Households:
     def _hall(self, home: Home) -> list[Person]:
         """Students at one address with one telephone, born within a few years, of many families."""
         random = self._random
-        home.address = f"{random.choice(_STREETS)} HALL, {home.address.split(' ', 1)[1]}"
+        home.address = f"{random.choice(STREETS)} HALL, {home.address.split(' ', 1)[1]}"
         home.landline = f"01{random.randint(200_000_000, 999_999_999)}"
         people = []
         for _ in range(random.randint(20, 60)):

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -56,12 +57,41 @@ def test_every_record_is_known_by_its_hospital_and_number(rows: list[Row]):
 def test_faults_and_traits_are_labelled(rows: list[Row]):
     faults = Counter(fault for row in rows for fault in row["faults"].split(";"))
     expected = "missing-nhs-number moved finger-family ear-given short-form married-name birth-digit swapped-names "
-    expected += "newborn-unnamed default-birth-date day-month-swapped pseudo-postcode"
+    expected += "newborn-unnamed default-birth-date day-month-swapped pseudo-postcode title-in-name accents sparse "
+    expected += "half-of-double-name no-hyphen masculine-form second-nhs-number nhs-number-of-relative default-phone "
+    expected += "nhs-number-of-stranger nhs-number-wrong-but-valid nhs-number-slip no-fixed-abode initial-only"
     for fault in expected.split():
         assert faults[fault] > 0, fault
     traits = {row["true_person"]: row["traits"] for row in rows}
     assert sum("twin" in trait for trait in traits.values()) > 0.02 * len(traits)
-    assert any("father-and-son" in trait for trait in traits.values())
+    for trait in ("father-and-son", "triplet", "student", "newborn", "named-after-grandparent", "tradition-sikh"):
+        assert any(trait in found for found in traits.values()), trait
+
+
+def test_children_of_one_birth_are_told_by_a_column(rows: list[Row]):
+    births: dict[str, set[str]] = {}
+    for row in rows:
+        assert bool(row["true_birth"]) == ("twin" in row["traits"])
+        if row["true_birth"]:
+            births.setdefault(row["true_birth"], set()).add(row["true_person"])
+    assert all(1 <= len(people) <= 3 for people in births.values())
+    assert sum(len(people) > 1 for people in births.values()) > 0.9 * len(births)
+
+
+def test_a_wrong_but_valid_number_is_nobodys(rows: list[Row]):
+    wrong = {row["nhs_number"] for row in rows if "wrong-but-valid" in row["faults"]}
+    others = {row["nhs_number"] for row in rows if "wrong-but-valid" not in row["faults"]}
+    assert wrong
+    assert not wrong & others
+
+
+def test_half_of_the_pairs_across_a_birth_lack_a_number_on_a_side(rows: list[Row]):
+    births: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["true_birth"]:
+            births.setdefault(row["true_birth"], []).append(row)
+    pairs = [(a, b) for own in births.values() for a, b in combinations(own, 2) if a["true_person"] != b["true_person"]]
+    assert sum(not a["nhs_number"] or not b["nhs_number"] for a, b in pairs) >= 0.5 * len(pairs)
 
 
 def test_columns_are_those_of_a_person_file(rows: list[Row]):
