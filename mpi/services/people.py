@@ -8,6 +8,7 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import NHS, Demographics
 from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.text import storable
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
@@ -88,7 +89,7 @@ class People:
                 records = self._by_nhs_number(unit, nhs_number)
                 how = "nhs_number"
             elif local_id:
-                records = self._by_local_id(unit, local_id.strip(), authority)
+                records = self._by_local_id(unit, storable(local_id.strip()), authority)
                 how = "local_id"
             else:
                 records = self._by_name(unit, family_name, birth_date)
@@ -100,7 +101,7 @@ class People:
         return found
 
     def _by_nhs_number(self, unit: UnitOfWork, text: str) -> list[int]:
-        number = normalise(text)
+        number = normalise(storable(text))
         if number is None:
             raise BadInput("Enter a 10 digit NHS number", field="nhs_number")
         return unit.records.with_number(NHS, number)
@@ -144,7 +145,7 @@ class People:
         """The person's page; raises `NotFound`."""
         check(role_of(actor), Permission.VIEW_PERSON)
         with self._store.reading() as unit:
-            asked = unit.persons.by_enterprise_id(enterprise_id)
+            asked = unit.persons.by_enterprise_id(storable(enterprise_id))
             if asked is None:
                 raise NotFound("no person has this enterprise id")
             person = unit.persons.survivor(asked)
@@ -176,7 +177,7 @@ class People:
         if at is not None:
             raise BadInput("asking for a moment in the past is not supported yet", field="at", code="not-supported")
         with self._store.reading() as unit:
-            person = self._person_by_identifier(unit, known.code, value)
+            person = self._person_by_identifier(unit, known.code, storable(value))
             unit.audit(
                 AuditEvent(
                     actor,

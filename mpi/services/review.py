@@ -8,6 +8,7 @@ from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
 from mpi.domain.review import TaskState, TaskType, Verdict, next_state
 from mpi.domain.roles import Permission, can, check, role_of
+from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.services import identity, views
@@ -167,7 +168,7 @@ class Review:
         already or the index does not allow it.
         """
         check(role_of(actor), Permission.DECIDE)
-        reason = reason.strip()
+        reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
 from mpi.domain.roles import Permission, Role, check, role_of
+from mpi.domain.text import storable
 from mpi.services.passwords import Passwords, check_password
 from mpi.store import clock
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -144,7 +145,7 @@ class Users:
     def sign_in(self, name: str, password: str) -> SignedIn | None:
         """A new session, or None: unknown name, wrong password and locked account look alike and take as long."""
         with self._store.reading() as unit:
-            account = unit.accounts.get(name.strip().casefold())
+            account = unit.accounts.get(storable(name.strip().casefold()))
             now = clock.read(unit.now)
         shut = account is None or account.locked_at is not None or _is_locked_out(account, now)
         matches = self._passwords.matches(account.password_hash if account else None, password)
