@@ -13,6 +13,8 @@ HEAD_KEPT = 64 * 1024
 """Of a frame that is too large or never ends, so many bytes are kept: enough to see whose it was."""
 
 _RESTART = b"\x0bMSH"
+MAX_RESTARTS = 10
+"""So many broken beginnings of one frame are kept each for itself; what stands before them is kept as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _split_restarts(payload: bytes) -> list[bytes]:
     """
     if START not in payload:
         return [payload]
-    first, *rest = payload.split(_RESTART)
+    first, *rest = payload.rsplit(_RESTART, MAX_RESTARTS)
     halves = [first, *(b"MSH" + part for part in rest)]
     return [half for half in halves if half] or [b""]
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi.hl7.mllp import HEAD_KEPT, Frame, FrameReader, wrap
+from mpi.hl7.mllp import HEAD_KEPT, MAX_RESTARTS, Frame, FrameReader, wrap
 
 
 def frames(reader: FrameReader, *chunks: bytes) -> list[Frame]:
@@ -55,6 +55,15 @@ def test_message_begun_again_leaves_a_torn_half_and_a_whole() -> None:
 
 def test_empty_frame_is_a_frame() -> None:
     assert frames(FrameReader(), wrap(b"")) == [Frame(b"", size=0)]
+
+
+def test_message_begun_again_and_again_is_no_flood_of_frames() -> None:
+    found = frames(FrameReader(), b"\x0b" + b"MSH|\x0b" * 100_000 + b"MSH|whole\x1c\r")
+
+    assert len(found) == MAX_RESTARTS + 1
+    assert [frame.torn for frame in found] == [True] * MAX_RESTARTS + [False]
+    assert found[0].size > 400_000
+    assert found[-1].payload == b"MSH|whole"
 
 
 def test_frame_over_the_limit_is_not_buffered() -> None:
