@@ -88,7 +88,7 @@ _page = (
         t.c.state == bindparam("state"),
         or_(bindparam("type", type_=t.c.type.type).is_(None), t.c.type == bindparam("type", type_=t.c.type.type)),
     )
-    .order_by(t.c.weight.desc(), t.c.id)
+    .order_by(t.c.weight.desc().nulls_last(), t.c.id)
     .limit(bindparam("most"))
     .offset(bindparam("skip"))
 )
@@ -98,7 +98,7 @@ _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task
 _next = (
     select(t.c.id)
     .where(t.c.state == TaskState.OPEN.value, t.c.id != bindparam("after"))
-    .order_by(t.c.weight.desc(), t.c.id)
+    .order_by(t.c.weight.desc().nulls_last(), t.c.id)
     .limit(1)
 )
 

@@ -10,7 +10,7 @@ from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.review import TaskState, Verdict
 from mpi.domain.roles import Role
 from tests.builders import nhs_number
-from tests.index import REVIEWER, persons_of, register
+from tests.index import REVIEWER, merge, persons_of, register
 
 N1, N2, N3 = nhs_number(31), nhs_number(32), nhs_number(33)
 
@@ -127,6 +127,15 @@ def test_different_people_splits_a_broken_person(app: App) -> None:
     app.review.decide(REVIEWER, broken.id, Verdict.DIFFERENT, "the update was for somebody else")
     one, two = persons_of(app, ("RXX", "1"), ("RYY", "77"))
     assert one != two
+
+
+def test_a_question_without_a_weight_comes_last(app: App) -> None:
+    merge(app, "1", "2", other="RYY")
+    register(app, "RXX", "1", nhs_number=N1)
+    register(app, "RYY", "77", nhs_number=N2)
+    first, last = app.review.queue(REVIEWER).tasks
+    assert first.weight is not None and last.weight is None
+    assert app.review.decide(REVIEWER, last.id, Verdict.NOT_SURE, "asked the site").next_task == first.id
 
 
 def test_a_task_that_does_not_exist_is_not_found(app: App) -> None:
