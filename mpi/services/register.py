@@ -13,7 +13,7 @@ from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
-from mpi.matching.rules import clearly_another
+from mpi.matching.rules import clearly_another, verified_numbers_differ
 from mpi.services import identity
 from mpi.services.identity import Cause
 from mpi.store.persons import AUTOMATIC, MANUAL, NEW, StoredLink
@@ -182,8 +182,7 @@ class Registrar:
             allow = self._config.admits_test_numbers(record.authority)
             for version in unit.records.versions(record):
                 earlier, _ = prepare(version.recorded, allow_test_numbers=allow)
-                other_number = earlier.nhs_verified and prepared.nhs_verified and earlier.nhs != prepared.nhs
-                if other_number or clearly_another(earlier, prepared):
+                if clearly_another(earlier, prepared) or verified_numbers_differ(earlier, prepared):
                     return False
         return True
 
