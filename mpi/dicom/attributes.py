@@ -184,8 +184,13 @@ def _codes(item: Attributes) -> tuple[str, ...]:
 
 
 def clean(tag: Tag, text: str) -> str:
-    """`text` without padding; raises `BadInput` for what no database could hold and no person would write."""
+    """`text` without padding; raises `BadInput` for what no database could hold and no person would write.
+
+    A backslash parts values (PS3.5 section 6.4): in one value it shows that several were joined on the way here.
+    """
     stripped = text.strip(" \0")
+    if "\\" in stripped and tag.vr != "UT":
+        raise BadInput(f"{tag} has more than one value", field=str(tag))
     if len(stripped) > LONGEST_VALUE:
         raise BadInput(f"{tag} is longer than {LONGEST_VALUE} characters", field=str(tag))
     if any("\ud800" <= c <= "\udfff" for c in stripped):

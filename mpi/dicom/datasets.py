@@ -38,7 +38,11 @@ class DatasetAttributes:
 
     def texts(self, tag: Tag) -> tuple[str, ...]:
         """See `Attributes`."""
-        values = [clean(tag, str(value)) for value in self._values(tag)]
+        found = self._values(tag)
+        if not all(isinstance(value, str) for value in found):
+            # Of another representation than the standard's: a number has lost its leading zeros, an item is no text.
+            raise BadInput(f"{tag} is not text", field=str(tag))
+        values = [clean(tag, value) for value in found]
         return tuple(value for value in values if value)
 
     def _values(self, tag: Tag) -> list[Any]:

@@ -28,6 +28,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _TRANSFER_SYNTAX, _MEDIA_CLASS, _SOURCE_AE = 0x00020010, 0x00020002, 0x00020016
+_CHARACTER_SET = 0x00080005
 
 
 class CutOff(Exception):
@@ -216,11 +217,15 @@ def _inflated(file: BinaryIO) -> tuple[BinaryIO, bool]:
 
 def _elements(walker: _Walker, wanted: Container[int], *, whole: bool) -> bytes:
     """The wanted elements and the character set, joined. With `whole` False the bytes may end anywhere."""
-    taken = bytearray()
+    taken, seen = bytearray(), set[int]()
     try:
         while not walker.at_end():
             header = walker.header()
-            if header.tag in wanted or header.tag == 0x00080005:
+            if header.tag in wanted or header.tag == _CHARACTER_SET:
+                if header.tag in seen:
+                    # PS3.5 section 7.1 allows each once; which of two values counts, every reader decides for itself.
+                    raise BadInput("an attribute of the patient or study stands twice", code="dicom-file")
+                seen.add(header.tag)
                 taken += walker.take(header)
                 if len(taken) > MOST_BYTES:
                     raise BadInput("the attributes of patient and study are too long", code="dicom-size")

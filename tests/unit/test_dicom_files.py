@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -187,6 +188,18 @@ def _huge_name() -> bytes:
     return as_bytes(data)
 
 
+def _twice(group: int, element: int, vr: bytes, value: bytes) -> bytes:
+    """A good file with one more element at its end."""
+    return WHOLE + struct.pack("<HH2sH", group, element, vr, len(value)) + value
+
+
+def _with(number: int, vr: str, value: Any) -> bytes:
+    """An object with one attribute in another representation than the standard's."""
+    data = an_object()
+    data.add_new(number, vr, value)
+    return as_bytes(data)
+
+
 UNREADABLE: list[tuple[str, Callable[[], bytes], str]] = [
     ("nothing", lambda: b"", "no DICOM file"),
     ("a text", lambda: b"no study at all" * 30, "no DICOM file"),
@@ -198,6 +211,11 @@ UNREADABLE: list[tuple[str, Callable[[], bytes], str]] = [
     ("a deflated file cut off", lambda: as_bytes(an_object(), DeflatedExplicitVRLittleEndian)[:-20], "cut off"),
     ("no study UID", _no_uid, r"\(0020,000D\) Study Instance UID is missing"),
     ("a study UID that is none", _wrong_uid, r"\(0020,000D\) Study Instance UID is not a valid UID"),
+    ("two names, each in an element", lambda: _twice(0x10, 0x10, b"PN", b"Holt^Peter"), "twice"),
+    ("two patient ids, each in an element", lambda: _twice(0x10, 0x20, b"LO", b"200 "), "twice"),
+    ("a patient id as a number", lambda: _with(0x00100020, "US", 100), r"\(0010,0020\)"),
+    ("other patient ids as items", lambda: _with(0x00101000, "SQ", [item(PatientID="200")]), r"\(0010,1000\)"),
+    ("two other ids in one long text", lambda: _with(0x00101000, "LT", "X1\\X2"), r"\(0010,1000\)"),
     ("a name of 60,000 characters", _huge_name, r"\(0010,0010\)"),
 ]
 
