@@ -117,12 +117,13 @@ def _numbers_known(evidence: Evidence, _parameters: Parameters) -> Finding:
 
 
 def _bare_numbers_agree(evidence: Evidence, _parameters: Parameters) -> Finding:
-    bare = [n.persons for n in evidence.numbers if n.state is NumberState.NO_ISSUER and n.persons]
+    unissued = (NumberState.NO_ISSUER, NumberState.UNKNOWN_ISSUER)
+    bare = [n.persons for n in evidence.numbers if n.state in unissued and n.persons]
     if not bare or evidence.person is None:
-        return _nothing("No number without an issuer is an NHS number in the index.")
+        return _nothing("No number without a known issuer is an NHS number in the index.")
     if all(evidence.person.person_id in persons for persons in bare):
-        return _passed("A number without an issuer is this person's NHS number.")
-    return _failed("A number without an issuer is the NHS number of another person.")
+        return _passed("A number without a known issuer is this person's NHS number.")
+    return _failed("A number without a known issuer is the NHS number of another person.")
 
 
 def _identified(evidence: Evidence, parameters: Parameters) -> Finding:

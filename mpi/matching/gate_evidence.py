@@ -27,9 +27,9 @@ class NumberState(StrEnum):
     UNCLEAR_ISSUER = "unclear-issuer"
     """What is said of its issuer leads to two authorities, or only in part to one."""
     UNKNOWN_ISSUER = "unknown-issuer"
-    """Its issuer is not configured: it says nothing here."""
+    """Its issuer is not configured: it says nothing by itself. `persons` then holds whose NHS number it would be."""
     NO_ISSUER = "no-issuer"
-    """It has none: it says nothing by itself. `persons` then holds whose NHS number it would be."""
+    """It has none: it says nothing by itself. `persons` as for an unknown issuer."""
 
 
 @dataclass(frozen=True, slots=True)

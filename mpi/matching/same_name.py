@@ -4,9 +4,12 @@ import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 
-from mpi.matching.fold import fold
+from mpi.matching.fold import LONGEST, fold
 from mpi.matching.names import SUFFIXES, TITLES
 from mpi.matching.nicknames import short_forms
+
+_LONGEST_FOLDED = LONGEST // 2
+"""Characters that folding surely keeps all of: no letter becomes more than two."""
 
 
 class Agreement(StrEnum):
@@ -28,11 +31,17 @@ def _plain_text(text: str) -> str:
 
 
 def folds_whole(text: str, prepared: str) -> bool:
-    """Whether `prepared` is all that `text` says: no foreign letter, digit, bracket or alias was dropped."""
-    composed = unicodedata.normalize("NFC", text)
-    if any(not c.isascii() and not c.isspace() and not fold(c) for c in composed):
+    """Whether `prepared` is all that `text` says: no foreign letter, digit, sign or alias was dropped, no end cut off.
+
+    Signs that belong into a name are hyphen, apostrophe and full stop; any other may join two names ("MARIA & MARTA").
+    """
+    composed = unicodedata.normalize("NFC", text).strip()
+    if len(composed) > _LONGEST_FOLDED or any(not c.isascii() and not c.isspace() and not fold(c) for c in composed):
         return False
-    words = "".join(c if c.isalnum() else " " for c in fold(composed).replace("'", "")).split()
+    folded = fold(composed)
+    if not composed.isprintable() or any(not c.isalnum() and c not in " -'." for c in folded):
+        return False
+    words = "".join(c if c.isalnum() else " " for c in folded.replace("'", "")).split()
     ignored = TITLES | SUFFIXES
     return [w for w in words if w not in ignored] == [w for w in prepared.split() if w not in ignored]
 

@@ -52,11 +52,11 @@ def _ids(header: StudyHeader) -> list[PatientId]:
 def _follow(unit: UnitOfWork, config: Config, one: PatientId) -> Number:
     spellings = [text.strip() for text in (one.issuer, one.issuer_oid) if text and text.strip()]
     if not spellings:
-        return _bare(unit, config, one.value)
+        return _unissued(unit, config, one.value, NumberState.NO_ISSUER)
     found = [_authority(config, spelling) for spelling in spellings]
     authority = found[0]
     if authority is None and not any(found):
-        return Number(NumberState.UNKNOWN_ISSUER)
+        return _unissued(unit, config, one.value, NumberState.UNKNOWN_ISSUER)
     if authority is None or any(other is not authority for other in found):
         return Number(NumberState.UNCLEAR_ISSUER)
     if authority.code == NHS:
@@ -72,13 +72,13 @@ def _authority(config: Config, spelling: str) -> Authority | None:
     return found if spelling in (found.code, *found.aliases) else None
 
 
-def _bare(unit: UnitOfWork, config: Config, value: str) -> Number:
-    """A number without an issuer: whose NHS number it would be may speak against a person, never for one."""
+def _unissued(unit: UnitOfWork, config: Config, value: str, state: NumberState) -> Number:
+    """A number without a known issuer: whose NHS number it would be may speak against a person, never for one."""
     read = nhs_number.read(value, allow_test_numbers=config.any_test_authority)
     if read.number is None:
-        return Number(NumberState.NO_ISSUER)
+        return Number(state)
     records = _with_nhs_number(unit, config, read.number)
-    return Number(NumberState.NO_ISSUER, value=read.number, persons=_persons_of(unit, records))
+    return Number(state, value=read.number, persons=_persons_of(unit, records))
 
 
 def _national(unit: UnitOfWork, config: Config, value: str) -> Number:
