@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "match": ("mpi.cli.match", "Show what the records of a file would match; nothing is stored."),
     "crosswalk": ("mpi.cli.crosswalk", "Show the identifiers of the same person."),
     "gate": ("mpi.cli.gate", "Check an outside imaging study against the gate."),
+    "dedup": ("mpi.cli.dedup", "Find duplicates within and between files, or over the index."),
     "synth": ("mpi.cli.synth", "Make a synthetic population with known truth."),
     "train": ("mpi.cli.train", "Estimate a linkage model from records, without truth."),
     "users": ("mpi.cli.users", "Add accounts, set roles, lock accounts, issue tokens."),
