@@ -1,12 +1,13 @@
 """The machine interface under `/api/v1`: JSON in, JSON out, a bearer token on every call but the description."""
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from apiflask import APIBlueprint, APIFlask
 from flask import g, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
 
 from mpi.domain.audit import Actor
 from mpi.domain.errors import MissingExtra
@@ -29,6 +30,7 @@ _PROBLEMS = {
     401: "No valid bearer token",
     403: "The token's role does not permit this",
     413: "The body is too large",
+    415: "The body is of another content type",
     422: "A field has the wrong form",
     503: "Failed for now; a repeat may help",
 }
@@ -97,6 +99,18 @@ def _identify() -> None:
     if actor is None:
         raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "mpi"}))
     g.caller = actor
+    if request.endpoint != "api.check_study":
+        _check_json()
+
+
+def _check_json() -> None:
+    """Refuse a body that is no JSON, before the schema takes it for an empty question and nobody is found."""
+    if not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        raise BadRequest from None
 
 
 def _caller() -> Actor:

@@ -220,6 +220,32 @@ def test_the_gate_reads_a_dicom_file(client: FlaskClient, service: dict[str, str
 BAD = [
     pytest.param("/api/v1/match", b"{ no JSON", "application/json", 400, "bad-request", id="no JSON"),
     pytest.param("/api/v1/match", b"\xff\xfe", "application/json", 400, "bad-request", id="no text"),
+    pytest.param("/api/v1/match", b"", "application/json", 400, "bad-request", id="an empty body"),
+    pytest.param("/api/v1/match", b"[" * 100_000, "application/json", 400, "bad-request", id="nested without end"),
+    pytest.param(
+        "/api/v1/match",
+        b'{"limit": ' + b"1" * 10_000 + b"}",
+        "application/json",
+        400,
+        "bad-request",
+        id="a number of 10,000 digits",
+    ),
+    pytest.param(
+        "/api/v1/match",
+        json.dumps(PERSON).encode(),
+        "text/plain",
+        415,
+        "unsupported-media-type",
+        id="JSON that is not called so",
+    ),
+    pytest.param(
+        "/api/v1/crosswalk",
+        b"authority=RXX&value=Featherstone",
+        "application/x-www-form-urlencoded",
+        415,
+        "unsupported-media-type",
+        id="a form",
+    ),
     pytest.param("/api/v1/match", b"[1]", "application/json", 422, "bad-input", id="a list"),
     pytest.param("/api/v1/match", b'{"limit": 0}', "application/json", 422, "bad-input", id="a limit of 0"),
     pytest.param(
