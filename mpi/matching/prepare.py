@@ -30,7 +30,8 @@ _SEX = {
 }  # fmt: skip
 """NHS data dictionary codes, HL7 table 0001 and FHIR words."""
 
-_TEST_PEOPLE = frozenset({("DOE", "JOHN"), ("DOE", "JANE"), ("BLOGGS", "JOE"), ("MOUSE", "MICKEY"), ("DUCK", "DONALD")})
+TEST_PEOPLE = frozenset({("DOE", "JOHN"), ("DOE", "JANE"), ("BLOGGS", "JOE"), ("MOUSE", "MICKEY"), ("DUCK", "DONALD")})
+"""Family and given name of people who stand for nobody."""
 
 _Reader = Callable[[str], tuple[str | None, str | None]]
 
@@ -73,6 +74,21 @@ def _read_order(text: str) -> tuple[str | None, str | None]:
 def _read_day(text: str) -> tuple[str | None, str | None]:
     found = read_date(text)
     return found.whole, found.problem
+
+
+READERS: dict[str, tuple[str, _Reader]] = {
+    "sex": ("sex", _read_sex),
+    "postcode": ("postcode", read_postcode),
+    "address_line": ("address", read_address),
+    "town": ("town", read_town),
+    "phone": ("phone", read_phone),
+    "email": ("email", read_email),
+    "gp_practice": ("gp", read_practice),
+    "other_identifier": ("other_id", read_other_identifier),
+    "multiple_birth_order": ("birth_order", _read_order),
+    "death_date": ("death", _read_day),
+}
+"""Column that is read by itself -> the prepared field, and what reads it into a value and a problem."""
 
 
 def _nhs(reading: _Reading, d: Demographics, allow_test_numbers: bool) -> tuple[str | None, bool, bool]:
@@ -129,7 +145,8 @@ def prepare(
     previous = reading.name("previous_family_name", d.previous_family_name, given=False)
     birth, partial = _birth(reading, d.birth_date)
     nhs, verified, usable = _nhs(reading, d, allow_test_numbers)
-    order = reading.take("multiple_birth_order", d.multiple_birth_order, _read_order)
+    read = {to: reading.take(column, getattr(d, column), reader) for column, (to, reader) in READERS.items()}
+    read["birth_order"] = read["birth_order"] or given.order or family.order
     kinds = extra_kinds or {}
     kept = ((name, prepare_extra(value, kinds.get(name, "exact"))) for name, value in sorted((extra or {}).items()))
     prepared = Prepared(
@@ -139,22 +156,13 @@ def prepare(
         previous_family=previous.name or family.previous,
         birth=birth,
         birth_partial=partial,
-        sex=reading.take("sex", d.sex, _read_sex),
-        postcode=reading.take("postcode", d.postcode, read_postcode),
-        address=reading.take("address_line", d.address_line, read_address),
-        town=reading.take("town", d.town, read_town),
-        phone=reading.take("phone", d.phone, read_phone),
-        email=reading.take("email", d.email, read_email),
-        gp=reading.take("gp_practice", d.gp_practice, read_practice),
         nhs=nhs,
         nhs_verified=verified,
         nhs_usable=usable,
-        other_id=reading.take("other_identifier", d.other_identifier, read_other_identifier),
-        birth_order=order or given.order or family.order,
-        death=reading.take("death_date", d.death_date, _read_day),
         newborn=(given.newborn or family.newborn) and given.name is None,
         placeholder=_is_placeholder(family, given),
         extra=tuple((name, value) for name, value in kept if value is not None),
+        **read,
     )
     return prepared, tuple(reading.problems)
 
@@ -165,4 +173,4 @@ def _is_placeholder(family: ReadName, given: ReadName) -> bool:
         return True
     if family.name is None and given.placeholder:
         return True
-    return (family.name, given.name) in _TEST_PEOPLE
+    return (family.name, given.name) in TEST_PEOPLE

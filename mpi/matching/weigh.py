@@ -31,7 +31,7 @@ class _Scorer:
         self.bits = [level.bits for level in comparison.levels]
         self.shares = [level.frequency for level in comparison.levels]
         self.get: Getter | None = getter(comparison.table) if comparison.table else None
-        self.terms = _Terms(model, comparison)
+        self.terms = Terms(model, comparison)
 
     def score(self, a: Prepared, b: Prepared, level: int) -> float:
         bits = self.bits[level]
@@ -45,7 +45,7 @@ class _Scorer:
         return bits
 
 
-class _Terms:
+class Terms:
     """Bits per value of a frequency table; an unseen value has those of the floor."""
 
     __slots__ = ("seen", "unseen")
@@ -59,6 +59,7 @@ class _Terms:
             self.unseen = table.bits("")
 
     def of(self, value: str) -> float:
+        """What a value adds, before the level's share."""
         return self.seen.get(value, self.unseen)
 
 
