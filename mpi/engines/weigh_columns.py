@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mpi.domain.decision import HardRule, Outcome
 from mpi.engines.base import PairPatterns
 from mpi.matching.model import LETTERS, LinkageModel
-from mpi.matching.shape import HOUSEHOLD_FIELDS
+from mpi.matching.shape import SHARED_AT_HOME
 from mpi.matching.verdict import (
     ABOVE,
     BELOW,
@@ -79,7 +79,7 @@ def weigh(
             total += value
             if c.name != "nhs_number":
                 rest += value
-            if c.name not in HOUSEHOLD_FIELDS:
+            if c.name not in SHARED_AT_HOME:
                 own += value
         weight[part] = total
         zones[part] = _zones(model, total, rest, own)

@@ -8,7 +8,7 @@ from mpi.matching.facts import facts_of
 from mpi.matching.model import LinkageModel, Thresholds
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import same_nhs
-from mpi.matching.shape import HOUSEHOLD_FIELDS
+from mpi.matching.shape import SHARED_AT_HOME
 from mpi.matching.verdict import (
     ABOVE,
     APART,
@@ -70,7 +70,7 @@ def own_evidence(model: LinkageModel, judged: Judged) -> float:
     """What a household does not share adds up to, in bits without the prior."""
     found = 0.0
     for comparison, bits in zip(model.comparisons, judged.bits, strict=True):
-        if comparison.name not in HOUSEHOLD_FIELDS:
+        if comparison.name not in SHARED_AT_HOME:
             found += bits
     return found
 

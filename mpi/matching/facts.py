@@ -4,8 +4,10 @@
 """
 
 from mpi.matching import rules
+from mpi.matching.block import sound
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import Standing
+from mpi.matching.same_name import first_is_short_form
 
 STANDINGS: tuple[str, ...] = ("given", "family", "birth", "sex")
 """Two bits each, from the lowest bit on: how this part of two records stands."""
@@ -23,11 +25,13 @@ FLAGS: dict[str, str] = {
     "nhs_usable": "neither side's NHS number has status 04 or 05",
     "nhs_verified": "both sides' NHS numbers are verified",
     "same_other_id": "one other identifier on both sides",
-    "share_home": "one postcode, address or telephone",
+    "share_home": "one postcode, address, telephone or e-mail address",
     "postcode_missing": "a side has no postcode",
     "orders_differ": "two known places in one multiple birth, and not the same",
     "clearly_another": "name, birth date or sex clearly differs: enough to doubt a shared NHS number",
     "could_be_two": "given names that two children of one birth may bear",
+    "perhaps_one_home": "similar given names of a boy and a girl, or, sounding apart, where no home can be compared",
+    "only_a_year": "born on one 1 January, which is written of people who know only their year",
 }
 """One bit each, above the standings, in this order: name -> what it says."""
 
@@ -58,13 +62,32 @@ class Facts:
 
 
 def could_be_two(a: Prepared, b: Prepared) -> bool:
-    """Given names that two children of one birth may bear: an initial, similar ones, a short form and another sex."""
+    """Given names that two children of one birth may bear: an initial, similar ones, two short forms of one name.
+
+    A name and its short form are one name, but for a boy and a girl.
+    """
     x, y = a.given, b.given
     if x is None or y is None or len(x) == 1 or len(y) == 1:
         return True
     if x == y or rules.names_exchanged(a, b):
         return False
-    return rules.given(a, b) is not Standing.SAME or rules.sex(a, b) is Standing.DIFFERENT
+    return not first_is_short_form(x, y) or rules.sex(a, b) is Standing.DIFFERENT
+
+
+def perhaps_one_home(a: Prepared, b: Prepared) -> bool:
+    """Two similar given names, no initials, of a boy and a girl, or of two of whom no home can be compared.
+
+    Of the latter, two spellings of one sound are one name.
+    """
+    x, y = a.given or "", b.given or ""
+    if rules.given(a, b) is not Standing.CLOSE or min(len(x), len(y)) < 2:
+        return False
+    return rules.sex(a, b) is Standing.DIFFERENT or (sound(x) != sound(y) and rules.home_unknown(a, b))
+
+
+def only_a_year(a: Prepared, b: Prepared) -> bool:
+    """Both born on the same 1 January: what is written of people who know only the year says no more than that."""
+    return a.birth is not None and a.birth == b.birth and a.birth.endswith("-01-01")
 
 
 def facts_of(a: Prepared, b: Prepared) -> int:
@@ -83,6 +106,8 @@ def facts_of(a: Prepared, b: Prepared) -> int:
         rules.birth_orders_differ(a, b),
         rules.clearly_another(a, b),
         could_be_two(a, b),
+        perhaps_one_home(a, b),
+        only_a_year(a, b),
     )
     packed = CODES[rules.given(a, b)] | CODES[rules.family(a, b)] << 2
     packed |= CODES[rules.birth(a, b)] << 4 | CODES[rules.sex(a, b)] << 6

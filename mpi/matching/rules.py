@@ -122,12 +122,18 @@ def same_other_id(a: Prepared, b: Prepared) -> bool:
 
 
 def share_home(a: Prepared, b: Prepared) -> bool:
-    """One postcode, address or telephone."""
+    """One postcode, address, telephone or e-mail address."""
     if a.postcode is not None and a.postcode == b.postcode:
         return True
-    if a.phone is not None and a.phone == b.phone:
+    if (a.phone is not None and a.phone == b.phone) or (a.email is not None and a.email == b.email):
         return True
     return a.address is not None and b.address is not None and address_alike(a.address, b.address, _NAME_CLOSE)
+
+
+def home_unknown(a: Prepared, b: Prepared) -> bool:
+    """Nothing of where they live or are reached stands on both sides: they may well share a home."""
+    pairs = ((a.postcode, b.postcode), (a.address, b.address), (a.phone, b.phone), (a.email, b.email))
+    return not any(x is not None and y is not None for x, y in pairs)
 
 
 def birth_orders_differ(a: Prepared, b: Prepared) -> bool:

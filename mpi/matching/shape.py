@@ -159,6 +159,9 @@ COMPARISONS: tuple[Comparison, ...] = (
 HOUSEHOLD_FIELDS = frozenset({"family_name", "residence"})
 """Comparisons that members of one household agree on as one person's records do; everything else is a person's own."""
 
+SHARED_AT_HOME = HOUSEHOLD_FIELDS | {"email"}
+"""What no link may rest on where a name or a birth date is missing: children and the old are reached through others."""
+
 _FLAT = Frequencies(base=0.005, floor=0.0005, values={})
 
 

@@ -95,14 +95,18 @@ def _numbers_differ(pair: _Pair) -> Verdict | None:
 
 
 def _twins(pair: _Pair) -> Verdict | None:
-    """Same birth date, family and home, but two given names: two children of one birth, never an automatic link."""
+    """Same birth date, family and home, but two given names: two children of one birth, never an automatic link.
+
+    Where no home can be compared, and between the sexes, names that are much alike are enough to ask a human.
+    """
     if pair.birth is not Standing.SAME or pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
         return None
     shared = pair.shared_number
     if pair.has("orders_differ"):
         return _review_from(shared, HardRule.TWINS)
     if not pair.has("share_home"):
-        return None
+        alike = pair.has("perhaps_one_home") and not shared
+        return _review_from(pair.where >= BETWEEN, HardRule.TWINS) if alike else None
     if pair.given is Standing.DIFFERENT:
         if (pair.has("nhs_differ") or pair.sex is Standing.DIFFERENT) and not shared:
             return Outcome.APART, HardRule.TWINS
@@ -152,7 +156,8 @@ def _household(pair: _Pair) -> Verdict | None:
     """What agrees is what a household shares: father and son, sisters, two records without a birth date.
 
     An automatic link needs a given name and a birth date that speak for one person, or one of the two with a number
-    or other evidence of the person's own. Where both speak against it and no number is shared, nobody is asked.
+    or other evidence of the person's own; a 1 January needs the number, and where one of the two and the sex differ, a
+    number is the family's. Where both speak against it and no number is shared, nobody is asked.
     """
     shared = pair.shared_number
     both = (pair.given, pair.birth)
@@ -163,8 +168,10 @@ def _household(pair: _Pair) -> Verdict | None:
         # What one home gives both sides is in the weight: without it such a pair would not have come this far.
         apart = contradicted and not shared and pair.has("share_home")
         return (Outcome.APART, HardRule.HOUSEHOLD) if apart else None
+    if pair.has("only_a_year") and not shared:
+        return Outcome.REVIEW, HardRule.HOUSEHOLD
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
-    if fits == 2 or (shared and fits == 1):
+    if fits == 2 or (shared and fits == 1 and not (contradicted and pair.sex is Standing.DIFFERENT)):
         return None
     if fits == 1 and not contradicted and pair.enough_own:
         return None

@@ -51,6 +51,13 @@ TABLE = """
 | twins, no names but a mark that runs together | SMITH, BABYBOY, 2025-03-02, M, LS6 4QB | SMITH, BABYBOY, 2025-03-02, M, LS6 4QB | review | newborn-without-given-name |
 | twins, no names but sex and place | SMITH, BOY A, 2025-03-02, M, LS6 4QB | SMITH, BOY B, 2025-03-02, M, LS6 4QB | apart | twins |
 | twins, a title where a name should stand | SMITH, MASTER, 2025-03-02, M, LS6 4QB | SMITH, MASTER, 2025-03-02, M, LS6 4QB | review | |
+| twins, much the same name, nothing known of their homes | WAKEGRAVE, ELLA, 2015-03-02, F, - | WAKEGRAVE, BELLA, 2015-03-02, F, - | review | twins |
+| twins, much the same name, the mother's e-mail address | WAKEGRAVE, ELLA, 2015-03-02, F, -, email=m@example.org | WAKEGRAVE, BELLA, 2015-03-02, F, -, email=m@example.org | review | twins |
+| twins, a boy's and a girl's form of a name, two homes | WAKEGRAVE, FRANCIS, 2015-03-02, M, LS6 4QB | WAKEGRAVE, FRANCES, 2015-03-02, F, LS6 4QD | review | twins |
+| twins, two short forms of one name | SMITH, LISA, 2015-03-02, F, LS6 4QB | SMITH, BETTY, 2015-03-02, F, LS6 4QB | review | twins |
+| twins, a girl and a boy of one insurance | WAKEGRAVE, EMMA, 2015-03-02, F, -, other=POL12345 | WAKEGRAVE, JACK, 2015-03-02, M, -, other=POL12345 | review | same-household-only |
+| twins without names, the mother's e-mail address | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | review | same-household-only |
+| two men who know only their year, one hostel | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | review | same-household-only |
 | born on 1 January, one number | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB, nhs=9990000018 | TESFAYE, DAWIT, 1990-01-01, M, EX4 9ZZ, nhs=9990000018 | link | |
 | twins by their order of birth, no names yet | SMITH, TWIN 1, 2025-03-02, F, LS6 4QB | SMITH, TWIN 2, 2025-03-02, F, LS6 4QB | apart | twins |
 | father and son of one name at one address | SMITH, DAVID, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank | SMITH, DAVID, 2011-08-30, M, LS6 4QB, address=14 Quarry Bank | apart | same-household-only |
