@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "crosswalk": ("mpi.cli.crosswalk", "Show the identifiers of the same person."),
     "gate": ("mpi.cli.gate", "Check an outside imaging study against the gate."),
     "dedup": ("mpi.cli.dedup", "Find duplicates within and between files, or over the index."),
+    "evaluate": ("mpi.cli.evaluate", "Hold the results of dedup against known truth."),
     "synth": ("mpi.cli.synth", "Make a synthetic population with known truth."),
     "train": ("mpi.cli.train", "Estimate a linkage model from records, without truth."),
     "users": ("mpi.cli.users", "Add accounts, set roles, lock accounts, issue tokens."),

@@ -99,7 +99,8 @@ def opened(out: Path, key: str) -> Iterator[Work]:
     """
     with _disk(out):
         try:
-            (out / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+            out.mkdir(parents=True, exist_ok=True, mode=0o700)  # results hold what patients told
+            (out / FOLDER).mkdir(exist_ok=True, mode=0o700)
         except (FileExistsError, NotADirectoryError) as error:
             raise BadInput(f"{out} is no folder", field="out") from error
         with (out / FOLDER / _LOCK).open("w") as lock:
