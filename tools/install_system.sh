@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the programs that tests talk to and pip cannot bring: a browser and DICOM peers. Nothing is done when
-# all of them are there. Nothing Debian installs is started (policy-rc.d answers 101 while apt-get runs).
+# Installs the programs that tests talk to and pip cannot bring: a browser, DICOM peers and a Java for Spark. Nothing is
+# done when all of them are there. Nothing Debian installs is started (policy-rc.d answers 101 while apt-get runs).
 set -eu
 
 # program:Debian package
-needed="chromium:chromium chromedriver:chromium-driver storescu:dcmtk"
+needed="chromium:chromium chromedriver:chromium-driver storescu:dcmtk java:openjdk-17-jre-headless"
 
 missing=""
 for pair in $needed; do

@@ -32,7 +32,7 @@ class ReferenceEngine:
         codes = blocked(people)
         left, right = (codes // n).astype(np.int32), (codes % n).astype(np.int32)
         if between:
-            source = _sources(data)
+            source = sources_of(data)
             kept = source[left] != source[right]
             left, right = left[kept], right[kept]
         levels: list[list[int]] = [[] for _ in model.comparisons]
@@ -63,7 +63,8 @@ class ReferenceEngine:
         )
 
 
-def _sources(data: Dataset) -> NDArray[np.int64]:
+def sources_of(data: Dataset) -> NDArray[np.int64]:
+    """The place of each record's file."""
     import pyarrow.parquet as pq
 
     found: NDArray[np.int64] = np.array(pq.read_table(data.prepared, columns=["source"])["source"].to_pylist())

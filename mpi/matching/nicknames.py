@@ -229,3 +229,9 @@ def are_nicknames(x: str, y: str) -> bool:
 def short_forms(name: str) -> tuple[str, ...]:
     """The short and pet forms of a full given name, or `()`."""
     return _HEADS.get(name, ())
+
+
+def nickname_pairs() -> tuple[tuple[str, str], ...]:
+    """All pairs of names that `are_nicknames`, each once and in order, for engines that join a table."""
+    groups = (line.split() for line in _GROUPS.strip().splitlines())
+    return tuple(sorted({(x, y) for names in groups for x in names for y in names if x < y}))

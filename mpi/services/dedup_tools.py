@@ -15,7 +15,7 @@ from mpi.services.dedup import Result
 ENGINES: Mapping[str, tuple[str, str]] = {
     "local": ("mpi.engines.local", "LocalEngine"),
     "reference": ("mpi.engines.reference", "ReferenceEngine"),
-    "recordlinkage": ("mpi.engines.recordlinkage", "RecordLinkageEngine"),
+    "recordlinkage": ("mpi.engines.recordlinkage_engine", "RecordLinkageEngine"),
     "spark": ("mpi.engines.spark.engine", "SparkEngine"),
 }
 """Name -> module and class; imported only when asked for, for some need libraries of their own."""

@@ -1,0 +1,50 @@
+"""recordlinkage's ECM classifier on agreement patterns: the reference that our own estimation is compared with.
+
+It knows two classes, takes blocked pairs for all there are, and looks at agreement only, so it serves to check the
+estimation and not to weigh with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class EcmFit:
+    """What ECM found: m and u of agreeing per comparison, the share of matches, and each pair's probability."""
+
+    m: Mapping[str, float]
+    u: Mapping[str, float]
+    prior: float
+    match: NDArray[np.float64]
+
+
+def agreements(levels: Sequence[NDArray[np.uint8]], names: Sequence[str]) -> "pd.DataFrame":
+    """A frame of 1 where the comparison reached its first level, 0 elsewhere; missing counts as 0: ECM knows no gaps."""
+    import pandas as pd
+
+    return pd.DataFrame({name: (level == 0).astype(np.uint8) for name, level in zip(names, levels, strict=True)})
+
+
+def fit_ecm(frame: "pd.DataFrame") -> EcmFit:
+    """Fit `recordlinkage.ECMClassifier` to a frame of zeros and ones; always the same result for the same frame.
+
+    A column that is constant tells nothing and is left out of the fit and of the result.
+    """
+    import recordlinkage
+
+    used = frame.loc[:, frame.nunique() > 1]
+    classifier = recordlinkage.ECMClassifier(init="jaro")
+    classifier.fit(used)
+    return EcmFit(
+        m={name: float(values[1]) for name, values in classifier.m_probs.items()},
+        u={name: float(values[1]) for name, values in classifier.u_probs.items()},
+        prior=float(classifier.p),
+        match=classifier.prob(used).to_numpy(),
+    )
