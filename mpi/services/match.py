@@ -8,15 +8,20 @@ from mpi.domain.decision import FieldEvidence, HardRule, Outcome, PersonDecision
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.roles import Permission, check, role_of
 from mpi.matching.block import blocking_keys
+from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
-from mpi.services import identity
+from mpi.matching.prepared import Prepared
+from mpi.services import identity, views
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class MatchCandidate:
-    """A person in the index that the asked one may be, through its best record. `weight` in bits, prior included."""
+    """A person in the index that the asked one may be, through its best record. `weight` in bits, prior included.
+
+    Of a restricted person, `weight`, `pattern` and `evidence` leave out where the person lives and is registered.
+    """
 
     enterprise_id: str
     authority: str
@@ -57,7 +62,7 @@ class Matcher:
         with self._store.reading() as unit:
             decision = identity.ask(unit, self._model, prepared, blocking_keys(prepared), count_skipped=False)
             found = ([decision.link_to] if decision.link_to else []) + list(decision.reviews)
-            candidates = tuple(self._candidate(unit, one) for one in found[:limit])
+            candidates = tuple(self._candidate(unit, prepared, one) for one in found[:limit])
             unit.audit(
                 AuditEvent(
                     actor,
@@ -72,17 +77,23 @@ class Matcher:
         outcome = Outcome.LINK if decision.link_to else Outcome.REVIEW if decision.reviews else Outcome.APART
         return MatchAnswer(outcome, candidates, problems, decision.compared, self._model.hash)
 
-    def _candidate(self, unit: UnitOfWork, decision: PersonDecision) -> MatchCandidate:
+    def _candidate(self, unit: UnitOfWork, asked: Prepared, decision: PersonDecision) -> MatchCandidate:
         person = unit.persons.get([decision.person_id])[decision.person_id]
         record = unit.records.get([decision.record_id])[decision.record_id]
         pair = decision.pair
+        shown = pair
+        if views.is_restricted(unit, record):
+            # That an address agrees would tell it to whoever asks with one address after another.
+            shown = decide_pair(
+                self._model, views.without_home(asked), views.without_home(identity.prepared_of(record))
+            )
         return MatchCandidate(
             person.enterprise_id,
             record.authority,
             record.local_id,
-            pair.weight,
-            pair.pattern,
+            shown.weight,
+            shown.pattern,
             pair.outcome,
             pair.rule,
-            pair.evidence,
+            shown.evidence,
         )

@@ -72,7 +72,10 @@ class QueuePage:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task with its evidence as it is now. `weight`, `link`, `keep`, `review` in bits."""
+    """A task with its evidence as it is now. `weight`, `link`, `keep`, `review` in bits.
+
+    Where a side is restricted, `fields`, `comparisons` and `weight` leave out where both live and are registered.
+    """
 
     summary: TaskSummary
     fields: tuple[FieldValues, ...]
@@ -130,7 +133,8 @@ class Review:
         with self._store.reading() as unit:
             task = _found(unit, task_id)
             summary = views.task_summary(unit, self._config, task)
-            comparisons, weight = self._evidence(unit, task)
+            restricted = any(side is not None and side.restricted for side in (summary.left, summary.right))
+            comparisons, weight = self._evidence(unit, task, restricted)
             history = tuple(
                 views.history_line(line)
                 for line in audit.of_task(unit.connection, task_id)
@@ -138,7 +142,7 @@ class Review:
             )
             view = TaskView(
                 summary,
-                _fields(summary.left, summary.right),
+                _fields(summary.left, summary.right, restricted),
                 comparisons,
                 weight,
                 self._model.thresholds.link,
@@ -152,13 +156,16 @@ class Review:
             unit.audit(AuditEvent(actor, Action.TASK_READ, task_id=task_id, record_id=task.left_record))
         return view
 
-    def _evidence(self, unit: UnitOfWork, task: StoredTask) -> tuple[tuple[ComparisonView, ...], float | None]:
+    def _evidence(
+        self, unit: UnitOfWork, task: StoredTask, restricted: bool
+    ) -> tuple[tuple[ComparisonView, ...], float | None]:
         both = unit.records.get(i for i in (task.left_record, task.right_record) if i is not None)
         if len(both) < 2 or task.left_record is None or task.right_record is None:
-            return (), task.weight
-        pair = decide_pair(
-            self._model, identity.prepared_of(both[task.left_record]), identity.prepared_of(both[task.right_record])
-        )
+            return (), None if restricted else task.weight
+        left, right = (identity.prepared_of(both[i]) for i in (task.left_record, task.right_record))
+        if restricted:
+            left, right = views.without_home(left), views.without_home(right)
+        pair = decide_pair(self._model, left, right)
         return tuple(ComparisonView(e.comparison, e.label, e.bits) for e in pair.evidence), pair.weight
 
     def decide(self, actor: Actor, task_id: int, verdict: Verdict, reason: str) -> Decided:
@@ -256,9 +263,11 @@ def _same_person(unit: UnitOfWork, task: StoredTask) -> bool:
     return left is not None and left == right
 
 
-def _fields(left: RecordView | None, right: RecordView | None) -> tuple[FieldValues, ...]:
+def _fields(left: RecordView | None, right: RecordView | None, restricted: bool) -> tuple[FieldValues, ...]:
     found = []
     for name in DEMOGRAPHIC_FIELDS:
+        if restricted and name in views.HIDDEN:
+            continue  # of neither side: the two may be one person, at one address
         values = [getattr(side.recorded, name) if side else None for side in (left, right)]
         if any(value is not None for value in values):
             found.append(FieldValues(name, FIELD_LABELS[name], values[0], values[1]))

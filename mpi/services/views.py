@@ -13,12 +13,15 @@ from mpi.store.tasks import StoredTask
 from mpi.store.unit_of_work import UnitOfWork
 
 HIDDEN = ("address_line", "town", "postcode", "phone", "email", "gp_practice")
-"""Fields of a restricted record that are shown to nobody (PDS: address, telecom and practice are withheld)."""
+"""Fields of a restricted person that are shown to nobody (PDS: address, telecom and practice are withheld)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """A source record as it may be shown. `weight` (bits) is that of its link; None for a person's first record."""
+    """A source record as it may be shown. `weight` (bits) is that of its link; None for a person's first record.
+
+    `restricted` is the person: this record or another of theirs. Then `weight` is None, for it counts the address.
+    """
 
     record_id: int
     authority: str
@@ -39,7 +42,7 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """A review task in a list. `weight` in bits; None where no pair was weighed."""
+    """A review task in a list. `weight` in bits; None where no pair was weighed, and of restricted persons."""
 
     id: int
     type: TaskType
@@ -85,26 +88,52 @@ _ACTIONS = {
 }
 
 
-def record_view(config: Config, record: StoredRecord, link: StoredLink | None, enterprise_id: str | None) -> RecordView:
-    """A record as it may be shown: of a restricted one without where the person lives or is registered."""
+def without_home(prepared: Prepared) -> Prepared:
+    """Prepared values without where the person lives or is registered: that these agree tells them, too."""
+    return replace(prepared, address=None, town=None, postcode=None, phone=None, email=None, gp=None)
+
+
+def withheld(recorded: Demographics) -> Demographics:
+    """Recorded values without where the person lives or is registered."""
+    return replace(recorded, **dict.fromkeys(HIDDEN))
+
+
+def is_restricted(unit: UnitOfWork, record: StoredRecord) -> bool:
+    """Whether a record or another of the same person is restricted: one address stands on all of them."""
+    link = unit.persons.current_link(unit.records.survivor(record).id)
+    return record.restricted or (link is not None and _any_restricted(_records(unit, link.person_id)))
+
+
+def _any_restricted(records: tuple[list[StoredRecord], list[StoredRecord]]) -> bool:
+    return any(record.restricted for group in records for record in group)
+
+
+def _records(unit: UnitOfWork, person_id: int) -> tuple[list[StoredRecord], list[StoredRecord]]:
+    """The active records of a person, and those merged into them."""
+    active = list(unit.records.get(link.record_id for link in unit.persons.members([person_id])).values())
+    return active, unit.records.absorbed([record.id for record in active])
+
+
+def record_view(
+    config: Config, record: StoredRecord, link: StoredLink | None, enterprise_id: str | None, *, restricted: bool
+) -> RecordView:
+    """A record as it may be shown: of a restricted person without where the person lives or is registered."""
     authority = config.authority(record.authority)
-    recorded = record.recorded
-    if record.restricted:
-        recorded = replace(recorded, **dict.fromkeys(HIDDEN))
+    recorded = withheld(record.recorded) if restricted else record.recorded
     return RecordView(
         record_id=record.id,
         authority=record.authority,
         authority_name=authority.name if authority else record.authority,
         local_id=record.local_id,
         status=record.status,
-        restricted=record.restricted,
+        restricted=restricted,
         recorded=recorded,
         nhs_verified=Prepared.from_json(record.prepared).nhs_verified,
         problems=record.problems,
         enterprise_id=enterprise_id,
         linked_since=link.valid_from if link else None,
         how=link.grounds.how if link else None,
-        weight=link.grounds.weight if link else None,
+        weight=link.grounds.weight if link and not restricted else None,
         source=record.source,
         updated_at=record.updated_at,
     )
@@ -114,10 +143,12 @@ def records_of_person(unit: UnitOfWork, config: Config, person_id: int) -> list[
     """The records of a person, active ones first, then those merged into them."""
     person = unit.persons.get([person_id])[person_id]
     links = {link.record_id: link for link in unit.persons.members([person_id])}
-    active = list(unit.records.get(links).values())
-    shown = [record_view(config, r, links[r.id], person.enterprise_id) for r in active]
-    merged = unit.records.absorbed([record.id for record in active])
-    return shown + [record_view(config, r, None, person.enterprise_id) for r in merged]
+    active, merged = records = _records(unit, person_id)
+    restricted = _any_restricted(records)
+    return [
+        record_view(config, record, links.get(record.id), person.enterprise_id, restricted=restricted)
+        for record in (*active, *merged)
+    ]
 
 
 def record_by_id(unit: UnitOfWork, config: Config, record_id: int | None) -> RecordView | None:
@@ -127,22 +158,17 @@ def record_by_id(unit: UnitOfWork, config: Config, record_id: int | None) -> Rec
         return None
     link = unit.persons.current_link(unit.records.survivor(record).id)
     person = unit.persons.get([link.person_id])[link.person_id] if link else None
-    return record_view(config, record, link, person.enterprise_id if person else None)
+    return record_view(
+        config, record, link, person.enterprise_id if person else None, restricted=is_restricted(unit, record)
+    )
 
 
 def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSummary:
     """A task as lists show it."""
-    return TaskSummary(
-        task.id,
-        task.type,
-        task.state,
-        task.weight,
-        task.rule,
-        task.reason,
-        task.created_at,
-        record_by_id(unit, config, task.left_record),
-        record_by_id(unit, config, task.right_record),
-    )
+    left, right = (record_by_id(unit, config, one) for one in (task.left_record, task.right_record))
+    restricted = any(side is not None and side.restricted for side in (left, right))
+    weight = None if restricted else task.weight
+    return TaskSummary(task.id, task.type, task.state, weight, task.rule, task.reason, task.created_at, left, right)
 
 
 def history_line(line: AuditLine) -> HistoryLine:

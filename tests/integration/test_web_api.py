@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from mpi.domain.roles import Permission, Role, can
 from mpi.services.match import Matcher
 from mpi.services.overview import Health, Overview
 from mpi.web.api import LARGEST_JSON
-from tests.builders import demographics, nhs_number
+from tests.builders import a_record, demographics, nhs_number
+from tests.index import send
 from tests.website import MARKUP, make_web, open_website_index, put_people, sign_in
 
 PERSON = demographics(family_name="Featherstone", given_name="Zephaniah", birth_date="1951-11-02", sex="male").as_dict()
@@ -144,6 +146,20 @@ def _machine() -> Any:
     from tests.index import MACHINE
 
     return MACHINE
+
+
+def test_match_weighs_no_home_of_a_restricted_person(app: App, client: FlaskClient, service: dict[str, str]) -> None:
+    said = {"family_name": "Okonkwo", "given_name": "Adaeze", "birth_date": "1990-05-05", "sex": "female"}
+    home = {"address_line": "9 Hidden Close", "town": "Secretham", "postcode": "ZE1 0AA", "phone": "01595 496000"}
+    kept = a_record("RXX", "A9001", nhs_number=nhs_number(20), nhs_number_status="01", **said, **home)
+    send(app, replace(kept, restricted=True))
+    asked = said | {"nhs_number": nhs_number(20), "nhs_number_status": "01"}
+    answers = [
+        client.post("/api/v1/match", json=asked | guess, headers=service).get_json()
+        for guess in (home, home | {"address_line": "1 Elsewhere", "postcode": "LS1 1AA", "phone": "0113 496 0001"})
+    ]
+    assert answers[0]["candidates"]
+    assert answers[0]["candidates"] == answers[1]["candidates"]
 
 
 def test_match_names_values_that_it_could_not_use_and_does_not_repeat_them(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mpi.domain.review import TaskState, TaskType
 from mpi.domain.roles import Role
 from mpi.services.review import Review
 from tests.builders import a_record, nhs_number
-from tests.index import merge, register, send
+from tests.index import merge, persons_of, register, send
 from tests.website import MARKUP, REVIEWER, make_web, open_website_index, post, put_people, sign_in
 
 
@@ -486,6 +487,29 @@ def test_a_restricted_record_shows_nobody_where_the_person_lives(own: App) -> No
         assert "Restricted" in answer.text, page
         for secret in where.values():
             assert secret not in answer.text, f"{page} shows what is restricted"
+
+
+def test_a_restricted_persons_home_stands_on_no_record_of_theirs_and_in_no_evidence(own: App) -> None:
+    said = {"family_name": "Okonkwo", "given_name": "Adaeze", "birth_date": "1990-05-05"}
+    where = {"address_line": "9 Hidden Close", "town": "Secretham", "postcode": "ZE1 0AA", "phone": "01595 496000"}
+    kept = a_record("RXX", "A9001", nhs_number=nhs_number(20), nhs_number_status="01", **said, **where)
+    send(own, replace(kept, restricted=True))
+    register(own, "RYY", "B9001", nhs_number=nhs_number(20), nhs_number_status="01", **said, **where)
+    register(own, "INS", "C9001", nhs_number=nhs_number(21), **said, **where)
+    one, same, other = persons_of(own, ("RXX", "A9001"), ("RYY", "B9001"), ("INS", "C9001"))
+    assert one == same != other
+    client = make_web(own)
+    sign_in(client, "reviewer")
+    task = next(t for t in own.review.queue(REVIEWER).tasks if "C9001" in {s.local_id for s in (t.left, t.right) if s})
+    person, question = client.get(f"/persons/{one}"), client.get(f"/review/{task.id}")
+    for page in (person, question):
+        assert "OKONKWO" in page.text
+        assert "Restricted" in page.text
+        for secret in (*where.values(), "same address", "same telephone"):
+            assert secret not in page.text
+    assert "Linked by weight" in person.text
+    assert not re.search(r"Linked by weight, [+\N{MINUS SIGN}]", person.text)
+    assert "not shown" in client.get("/review").text
 
 
 def test_markup_in_any_field_is_shown_as_text(shared: App, clients: dict[Role, FlaskClient]) -> None:
