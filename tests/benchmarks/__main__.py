@@ -18,6 +18,7 @@ SIZES = (10_000, 100_000)
 CONNECTIONS = (1, 8)
 WARM_UP = 200
 LOADED_ON_POSTGRESQL = 2_000
+LOAD_FIGURES = ("rows", "seconds", "rows_per_second", "linked", "tasks")
 
 
 class Bench:
@@ -26,6 +27,9 @@ class Bench:
     def __init__(self, *, full: bool) -> None:
         self.sent = 3_500 if full else 1_500
         self.worked = 1_500 if full else 700
+        self.populations: dict[int, Population] = {}
+        self.files: dict[int, Path] = {}
+        self.templates: dict[int, str] = {}
         self.found: dict[str, Any] = {
             "machine": describe(),
             "full": full,
@@ -36,54 +40,53 @@ class Bench:
         }
 
     def run(self, server: PostgresServer, sizes: tuple[int, ...]) -> None:
-        """Everything; a size at a time."""
+        """Everything; the feed a size at a time, the work of a message at all sizes in turns."""
         with part("small things"):
             self.found["reader_microseconds"] = hl7_reader.run()
             self.found["scoring"] = scoring.run()
         for persons in sizes:
             with part(f"an index of {persons:,} people"):
-                population = write(persons, FOLDER)
+                population = self.populations[persons] = write(persons, FOLDER)
                 file, load = indexes.sqlite_index(persons, population, FOLDER)
-                kept = ("rows", "seconds", "rows_per_second", "linked", "tasks")
-                self.found["load"][f"sqlite, {persons:,} people"] = {name: load[name] for name in kept}
+                self.files[persons] = file
+                self.found["load"][f"sqlite, {persons:,} people"] = {name: load[name] for name in LOAD_FIGURES}
             with part(f"SQLite, {persons:,} people"):
-                self._sqlite(persons, population, file)
+                self._sqlite(persons)
             with part(f"PostgreSQL, {persons:,} people"):
-                self._postgresql(persons, population, file, server)
+                self._postgresql(persons, server)
+        with part("the work of a message"):
+            self._work("sqlite", {n: indexes.copy_sqlite(self.files[n], FOLDER, f"run-{n}.db") for n in sizes})
+            copies = {n: server.create_database(self.templates[n]) for n in sizes}
+            self._work("postgresql", {n: server.url(name) for n, name in copies.items()})
+        with part("mpi load on PostgreSQL"):
+            self._load_on_postgresql(server, self.populations[min(sizes)])
 
-    def _sqlite(self, persons: int, population: Population, file: Path) -> None:
+    def _sqlite(self, persons: int) -> None:
         self.found["disk"].setdefault("sqlite", []).append(round(disk.sqlite_commits(FOLDER)))
         for connections in CONNECTIONS:
-            self._feed("sqlite", persons, indexes.copy_sqlite(file, FOLDER), population, connections)
-        self._work("sqlite", persons, indexes.copy_sqlite(file, FOLDER), population)
+            self._feed("sqlite", persons, indexes.copy_sqlite(self.files[persons], FOLDER), connections)
 
-    def _postgresql(self, persons: int, population: Population, file: Path, server: PostgresServer) -> None:
-        template = server.create_database()
-        indexes.copy_to_postgresql(file, server.url(template))
-        self.found["disk"].setdefault("postgresql", []).append(
-            round(disk.postgresql_commits(server.socket_dir, template))
-        )
-        for connections in (*CONNECTIONS, 0):
+    def _postgresql(self, persons: int, server: PostgresServer) -> None:
+        template = self.templates[persons] = server.create_database()
+        indexes.copy_to_postgresql(self.files[persons], server.url(template))
+        rate = disk.postgresql_commits(server.socket_dir, template)
+        self.found["disk"].setdefault("postgresql", []).append(round(rate))
+        for connections in CONNECTIONS:
             name = server.create_database(template)
-            if connections:
-                self._feed("postgresql", persons, server.url(name), population, connections)
-            else:
-                self._work("postgresql", persons, server.url(name), population)
+            self._feed("postgresql", persons, server.url(name), connections)
             server.drop_database(name)
-        if persons == min(SIZES):
-            self._load_on_postgresql(server, population)
-        server.drop_database(template)
 
-    def _feed(self, engine: str, persons: int, url: str, population: Population, connections: int) -> None:
-        fed = list(messages(population, self.sent + WARM_UP))
+    def _feed(self, engine: str, persons: int, url: str, connections: int) -> None:
+        fed = list(messages(self.populations[persons], self.sent + WARM_UP))
         log = FOLDER / f"listen-{engine}-{persons}-{connections}.log"
         figures = listener.measure(url, fed[WARM_UP:], fed[:WARM_UP], connections, log)
         self.found["feed"].append({"engine": engine, "persons": persons, **figures})
 
-    def _work(self, engine: str, persons: int, url: str, population: Population) -> None:
-        fed = list(messages(population, self.worked + WARM_UP))
-        figures = work.measure(url, fed, WARM_UP)
-        self.found["work"].append({"engine": engine, "persons": persons, **figures, "load_average": load_average()})
+    def _work(self, engine: str, urls: dict[int, str]) -> None:
+        feeds = {n: (url, list(messages(self.populations[n], self.worked + WARM_UP))) for n, url in urls.items()}
+        for persons, figures in work.measure(feeds, WARM_UP).items():
+            row = {"engine": engine, "persons": persons, **figures, "load_average": load_average()}
+            self.found["work"].append(row)
 
     def _load_on_postgresql(self, server: PostgresServer, population: Population) -> None:
         name = server.create_database()
@@ -92,9 +95,9 @@ class Bench:
         with population.file.open(encoding="utf-8") as lines:
             head.write_text("".join(line for _, line in zip(range(LOADED_ON_POSTGRESQL + 1), lines, strict=False)))
         load = indexes.load(head, server.url(name))
-        kept = ("rows", "seconds", "rows_per_second", "linked", "tasks")
-        self.found["load"][f"postgresql, {LOADED_ON_POSTGRESQL:,} records"] = {name: load[name] for name in kept}
-        server.drop_database(name)
+        self.found["load"][f"postgresql, {LOADED_ON_POSTGRESQL:,} records"] = {
+            name: load[name] for name in LOAD_FIGURES
+        }
 
 
 @contextmanager
@@ -134,7 +137,10 @@ def show(found: dict[str, Any]) -> None:
         print(f"  {engine:<11} {', '.join(f'{rate:,}' for rate in rates)}")
     print("\nThe work of one message without its commit")
     for row in found["work"]:
-        print(f"  {row['engine']:<11} {row['persons']:>8,} p50 {row['p50_ms']:.2f} ms, p99 {row['p99_ms']:.2f} ms")
+        print(
+            f"  {row['engine']:<11} {row['persons']:>8,} p50 {row['p50_ms']:.2f} ms"
+            f" ({row['cpu_p50_ms']:.2f} ms of processor), p99 {row['p99_ms']:.2f} ms"
+        )
     for engine, factor in found["growth"].items():
         print(f"  {engine:<11} grows {factor} times from the smallest index to the largest")
     print("\nmpi load")

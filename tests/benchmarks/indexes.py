@@ -59,12 +59,16 @@ def load(file: Path, url: str) -> dict[str, Any]:
     return done
 
 
-def copy_sqlite(file: Path, folder: Path) -> str:
-    """The URL of a copy that a run may write to."""
-    copy = folder / "run.db"
+def copy_sqlite(file: Path, folder: Path, name: str = "run.db") -> str:
+    """The URL of a copy that a run may write to, as warm as an index that is in use."""
+    copy = folder / name
     for suffix in ("", "-wal", "-shm"):
         copy.with_name(copy.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(file, copy)
+    os.sync()  # or the copying would be written out during the measurement
+    with copy.open("rb") as warm:
+        while warm.read(1 << 22):
+            pass
     return f"sqlite:///{copy}"
 
 
