@@ -35,10 +35,9 @@ class Merged:
 class HeldMerge(MpiError):
     """A merge that looks wrong: a human is asked, and nothing of its message is applied."""
 
-    def __init__(self, reason: str, subsumed: StoredRecord | None, surviving: StoredRecord | None) -> None:
+    def __init__(self, reason: str, pair: MergePair) -> None:
         super().__init__(reason)
-        self.subsumed = subsumed
-        self.surviving = surviving
+        self.pair = pair
 
 
 class Merger:
@@ -65,7 +64,7 @@ class Merger:
         surviving = unit.records.find(pair.surviving.authority, pair.surviving.value)
         objection = self._objection_to_numbers(unit, pair, subsumed, surviving)
         if objection:
-            raise HeldMerge(objection, subsumed, surviving)
+            raise HeldMerge(objection, pair)
         if subsumed is None:
             return Merged("unknown", reason="the number to be merged is not known; nothing was changed")
         if subsumed.merged_into is not None:
@@ -74,7 +73,7 @@ class Merger:
             return self._rename(unit, subsumed, pair.surviving, cause)
         objection = self._objection_to_people(unit, subsumed, surviving)
         if objection:
-            raise HeldMerge(objection, subsumed, surviving)
+            raise HeldMerge(objection, pair)
         return self._apply(unit, subsumed, surviving, cause)
 
     def release(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> None:
@@ -240,7 +239,9 @@ class Merger:
         return Merged("renamed", record_id, link.person_id)
 
     def _hold(self, unit: UnitOfWork, pairs: Sequence[MergePair], held: HeldMerge, cause: Cause) -> Merged:
-        subsumed, surviving = held.subsumed, held.surviving
+        # Looked up again: a record that an earlier pair of the message made is gone with all that was not applied.
+        subsumed = unit.records.find(held.pair.subsumed.authority, held.pair.subsumed.value)
+        surviving = unit.records.find(held.pair.surviving.authority, held.pair.surviving.value)
         weight = pattern = None
         if subsumed and surviving and subsumed.id != surviving.id:
             judged = decide_pair(self._model, identity.prepared_of(subsumed), identity.prepared_of(surviving))

@@ -230,6 +230,19 @@ def test_of_two_held_merges_in_opposite_directions_the_latest_counts(app: App) -
     assert surviving is not None and surviving.status == "active"
 
 
+def test_a_merge_is_held_whose_number_the_same_message_made(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    pairs = (
+        MergePair(Identifier("RXX", "9"), Identifier("RXX", "1")),
+        MergePair(Identifier("RXX", "2"), Identifier("RXX", "9")),
+    )
+    assert app.inbox.process([message(Merge(pairs))])[0].ack is AckCode.ACCEPTED
+    [(task, _)] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "the site confirmed by telephone")
+    assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RXX", "9")))) == 1
+
+
 def test_a_number_that_was_merged_away_still_speaks_against_a_link(app: App) -> None:
     register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
     register(app, "RXX", "2")
