@@ -1,4 +1,4 @@
-"""Prepared records written as the folder that batch engines read."""
+"""Prepared data sets written from Prepared records, for tests of the batch engines."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,23 @@ from mpi.matching.prepared import Prepared
 
 def write_dataset(
     folder: Path,
-    people: Sequence[Prepared],
-    *,
-    sources: Sequence[int] | None = None,
+    records: Sequence[Prepared],
     extras: Mapping[str, str] | None = None,
+    sources: Sequence[int] | None = None,
 ) -> Dataset:
-    """The records in their order; `sources` is the file of each, `extras` the user's own fields and their kinds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    count = len(people)
-    columns: dict[str, pa.Array] = {
+    """The data set that preparation would have written of these records, `sources` being each one's file."""
+    count = len(records)
+    columns: dict[str, object] = {
         "source": pa.array(sources or [0] * count, pa.int16()),
         "line": pa.array(range(1, count + 1), pa.int64()),
-        "record_id": pa.array([f"r{n}" for n in range(count)], pa.string()),
+        "record_id": pa.array([str(n) for n in range(count)], pa.string()),
         "authority": pa.nulls(count, pa.string()),
     }
-    columns |= {name: pa.array([getattr(p, name) for p in people], pa.string()) for name in TEXTS}
-    columns |= {name: pa.array([getattr(p, name) for p in people], pa.bool_()) for name in FLAGS}
-    for name in extras or {}:
-        columns[f"extra.{name}"] = pa.array([dict(p.extra).get(name) for p in people], pa.string())
+    columns |= {name: pa.array([getattr(p, name) for p in records], pa.string()) for name in TEXTS}
+    columns |= {name: pa.array([getattr(p, name) for p in records], pa.bool_()) for name in FLAGS}
+    for name in sorted(extras or {}):
+        columns[f"extra.{name}"] = pa.array([dict(p.extra).get(name) for p in records], pa.string())
     pq.write_table(pa.table(columns), folder / "prepared.parquet")
-    about = {"records": count, "extras": dict(extras or {}), "sources": sorted(set(sources or [0])), "problems": {}}
+    about = {"records": count, "extras": dict(extras or {}), "sources": [], "problems": []}
     (folder / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
     return Dataset(folder)

@@ -10,6 +10,8 @@ BLOCK_LIMIT = 100
 """A key that more records than this carry is skipped by the caller, and counted: it tells nobody apart."""
 
 MAX_KEYS = 12
+_LEAST_HALF = 3
+"""Characters."""
 
 KEY_KINDS: dict[str, str] = {
     "n": "NHS number",
@@ -23,6 +25,7 @@ KEY_KINDS: dict[str, str] = {
     "e": "e-mail",
     "a": "address line, sound of a name (where there is no postcode)",
     "f": "both names (where there is no birth date)",
+    "h": "either half of another identifier, sound of the family or the given name",
 }
 """First part of a key -> what the key is made of."""
 
@@ -33,7 +36,7 @@ def sound(name: str) -> str:
     return jellyfish.soundex(name.replace(" ", ""))
 
 
-def _either_order(birth: str) -> str:
+def either_order(birth: str) -> str:
     """The date with day and month in ascending order, so that a swapped date meets its right form."""
     year, month, day = birth.split("-")
     return f"{year}-{day}-{month}" if int(day) <= 12 and day < month else birth
@@ -71,14 +74,22 @@ def blocking_keys(p: Prepared) -> tuple[str, ...]:
     if not p.birth and both:
         keys.append(f"f|{p.family}|{p.given}")
     keys += _name_keys(p)
+    if p.other_id:
+        keys += [f"h|{half}|{name}" for half in halves(p.other_id) for name in (family, given) if name]
     return tuple(dict.fromkeys(keys))[:MAX_KEYS]
+
+
+def halves(identifier: str) -> tuple[str, ...]:
+    """Both halves of an identifier, told apart; a slip in one leaves the other. None where they would say too little."""
+    middle = len(identifier) // 2
+    return (f"1{identifier[:middle]}", f"2{identifier[middle:]}") if middle >= _LEAST_HALF else ()
 
 
 def _name_keys(p: Prepared) -> list[str]:
     names = _names(p)
     keys: list[str] = []
     if p.birth:
-        day = _either_order(p.birth)
+        day = either_order(p.birth)
         keys += [f"d|{name}|{day}" for name in names]
     place = f"p|{p.postcode}" if p.postcode else f"a|{p.address}" if p.address else None
     if place:

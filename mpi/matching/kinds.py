@@ -37,7 +37,7 @@ def damerau_levenshtein(x: str, y: str) -> int:
 
 
 @lru_cache(maxsize=_CACHE)
-def _address_words(address: str) -> tuple[tuple[str, ...], str]:
+def address_words(address: str) -> tuple[tuple[str, ...], str]:
     """The words with digits, sorted, and the rest of an address."""
     words = address.split()
     numbers = sorted(w for w in words if any(c.isdigit() for c in w))
@@ -48,7 +48,7 @@ def address_alike(x: str, y: str, at_least: float) -> bool:
     """The same house numbers, and the other words at least so similar by Jaro-Winkler."""
     if x == y:
         return True
-    (numbers_x, words_x), (numbers_y, words_y) = _address_words(x), _address_words(y)
+    (numbers_x, words_x), (numbers_y, words_y) = address_words(x), address_words(y)
     return numbers_x == numbers_y and jaro_winkler(words_x, words_y) >= at_least
 
 

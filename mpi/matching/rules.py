@@ -1,6 +1,7 @@
 """How two people's own values stand to each other, in words the hard rules of `decide` are made of."""
 
 from enum import Enum
+from operator import attrgetter
 
 from mpi.matching.block import sound
 from mpi.matching.kinds import (
@@ -26,7 +27,10 @@ class Standing(Enum):
 
 
 S = Standing
-_NAME_CLOSE = 0.85
+NAME_CLOSE = 0.85
+HOME_FIELDS = ("postcode", "phone", "email")
+"""Fields of which equality alone says that two people share a home."""
+_HOME = tuple(attrgetter(field) for field in HOME_FIELDS)
 _GENERATION = 16
 """Years."""
 
@@ -34,7 +38,7 @@ _GENERATION = 16
 def _alike(x: str, y: str) -> bool:
     """A slip of the pen or the ear lies between two spellings."""
     return (
-        jaro_winkler(x, y) >= _NAME_CLOSE or damerau_levenshtein(x, y) <= 1 or x.replace(" ", "") == y.replace(" ", "")
+        jaro_winkler(x, y) >= NAME_CLOSE or damerau_levenshtein(x, y) <= 1 or x.replace(" ", "") == y.replace(" ", "")
     )
 
 
@@ -123,11 +127,9 @@ def same_other_id(a: Prepared, b: Prepared) -> bool:
 
 def share_home(a: Prepared, b: Prepared) -> bool:
     """One postcode, address, telephone or e-mail address."""
-    if a.postcode is not None and a.postcode == b.postcode:
+    if any((value := get(a)) is not None and value == get(b) for get in _HOME):
         return True
-    if (a.phone is not None and a.phone == b.phone) or (a.email is not None and a.email == b.email):
-        return True
-    return a.address is not None and b.address is not None and address_alike(a.address, b.address, _NAME_CLOSE)
+    return a.address is not None and b.address is not None and address_alike(a.address, b.address, NAME_CLOSE)
 
 
 def home_unknown(a: Prepared, b: Prepared) -> bool:

@@ -1,0 +1,171 @@
+"""The engine for one machine: candidate pairs, levels and facts over columns, in chunks of bounded size."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi.engines.base import Dataset, PairPatterns, Progress, silent
+from mpi.engines.local.columns import Table
+from mpi.engines.local.facts import PairFacts
+from mpi.engines.local.keys import Candidates, candidates
+from mpi.engines.local.levels import Chunk
+from mpi.engines.weigh_columns import asked, weigh
+from mpi.matching.model import Comparison, LinkageModel
+from mpi.matching.weigh import Terms
+
+CHUNK = 1 << 19
+"""Pairs compared at a time by one thread."""
+
+
+@dataclass
+class Compared:
+    """Candidate pairs with their levels: what training and linking of one data set share."""
+
+    pairs: Candidates
+    levels: list[NDArray[np.uint8]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class LocalEngine:
+    """Pairs, patterns and facts on this machine. Keeps the data set it looked at last, for a second question.
+
+    The answer is the same whatever the number of threads. `memory` limits DuckDB, which works out similarities.
+    """
+
+    name = "local"
+
+    def __init__(self, *, threads: int = 2, memory: str = "1GB") -> None:
+        import duckdb
+
+        self.threads = threads
+        self.connection = duckdb.connect(config={"threads": 1, "memory_limit": memory})
+        self._data: Dataset | None = None
+        self._table: Table | None = None
+        self._compared: tuple[tuple[object, ...], Compared] | None = None
+
+    def table(self, data: Dataset) -> Table:
+        """The data set's columns."""
+        if self._table is None or self._data != data:
+            self._data, self._table, self._compared = data, Table(data), None
+        return self._table
+
+    def pairs(
+        self, data: Dataset, model: LinkageModel, *, between: bool = False, progress: Progress = silent
+    ) -> PairPatterns:
+        """Patterns of all candidate pairs, and facts of those that a rule can ask about."""
+        compared = self.compared(data, model.comparisons, between=between, progress=progress)
+        table, found = self.table(data), compared.pairs
+        begin = time.perf_counter()
+        terms = self.terms(table, model, found.left, found.right)
+        facts = self._facts(table, model, compared, terms, progress)
+        seconds = {**compared.seconds, "facts": time.perf_counter() - begin}
+        return PairPatterns(
+            found.left, found.right, compared.levels, terms, facts, found.skipped_keys, found.skipped_records, seconds
+        )
+
+    def compared(
+        self,
+        data: Dataset,
+        comparisons: Sequence[Comparison],
+        *,
+        between: bool = False,
+        progress: Progress = silent,
+    ) -> Compared:
+        """The candidate pairs and their levels; the last answer is kept, weights do not matter to it."""
+        table = self.table(data)
+        question = (between, _conditions(comparisons))
+        if self._compared is None or self._compared[0] != question:
+            begin = time.perf_counter()
+            progress("block", 0.0)
+            found = candidates(table, between=between, threads=self.threads)
+            blocked = time.perf_counter()
+            progress("block", 1.0)
+            levels = self.levels(table, comparisons, found.left, found.right, progress)
+            seconds = {"block": blocked - begin, "compare": time.perf_counter() - blocked}
+            self._compared = question, Compared(found, levels, seconds)
+        return self._compared[1]
+
+    def levels(
+        self,
+        table: Table,
+        comparisons: Sequence[Comparison],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        progress: Progress = silent,
+    ) -> list[NDArray[np.uint8]]:
+        """The level of each comparison for each pair."""
+        found = [np.empty(len(left), dtype=np.uint8) for _ in comparisons]
+        parts = _parts(len(left), self.threads)
+
+        def work(part: slice) -> None:
+            chunk = Chunk(table, left[part], right[part], self.connection)
+            for c, out in zip(comparisons, found, strict=True):
+                out[part] = chunk.level(c)
+
+        self._run(work, parts, "compare", progress)
+        return found
+
+    def _run(self, work: Callable[[slice], None], parts: Sequence[slice], phase: str, progress: Progress) -> None:
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done, _ in enumerate(pool.map(work, parts), 1):
+                progress(phase, done / len(parts))
+
+    def terms(
+        self, table: Table, model: LinkageModel, left: NDArray[np.int32], right: NDArray[np.int32]
+    ) -> list[NDArray[np.float64] | None]:
+        """Per comparison the bits of its frequency table for each pair."""
+        found: list[NDArray[np.float64] | None] = []
+        for c in model.comparisons:
+            if c.table is None:
+                found.append(None)
+                continue
+            column, of = table.column(c.table), Terms(model, c).of
+            bits = np.array([*(of(value) for value in column.values), 0.0])
+            x, y = column.codes[left], column.codes[right]
+            term = np.minimum(bits[x], bits[y])
+            term[(x < 0) | (y < 0)] = 0.0
+            found.append(term)
+        return found
+
+    def _facts(
+        self,
+        table: Table,
+        model: LinkageModel,
+        compared: Compared,
+        terms: list[NDArray[np.float64] | None],
+        progress: Progress,
+    ) -> NDArray[np.int64]:
+        left, right = compared.pairs.left, compared.pairs.right
+        zones = weigh(model, compared.levels, terms).zones
+        same = {name: _equal(table, name, left, right) for name in ("nhs_number", "other_id", "birth")}
+        wanted = np.flatnonzero(asked(zones, same["nhs_number"], same["other_id"], same["birth"]))
+        facts = np.zeros(len(left), dtype=np.int64)
+
+        def work(part: slice) -> None:
+            own = wanted[part]
+            facts[own] = PairFacts(Chunk(table, left[own], right[own], self.connection)).work_out()
+
+        self._run(work, _parts(len(wanted), self.threads), "facts", progress)
+        return facts
+
+
+def _conditions(comparisons: Sequence[Comparison]) -> tuple[object, ...]:
+    """What levels depend on: neither names nor m and u."""
+    return tuple((c.needs, tuple(level.when for level in c.levels)) for c in comparisons)
+
+
+def _equal(table: Table, field: str, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.bool_]:
+    codes = table.column(field).codes
+    x, y = codes[left], codes[right]
+    found: NDArray[np.bool_] = (x == y) & (x >= 0)
+    return found
+
+
+def _parts(count: int, threads: int) -> list[slice]:
+    """Slices of no more than `CHUNK`, at least one for each thread where there is much to do."""
+    size = min(CHUNK, max(count // threads + 1, 20_000))
+    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
