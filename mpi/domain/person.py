@@ -7,6 +7,9 @@ from typing import Any
 NHS = "NHS"
 """Code of the assigning authority that issues NHS numbers; it exists without being configured."""
 
+NOT_A_PERSONS_NUMBER = frozenset({"AN", "VN", "BC", "FN", "ANON", "ANC", "ANT"})
+"""Type codes of account, visit, bed and anonymous numbers (HL7 table 0203): never the number of a person's record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 from mpi.config import Config, Source
 from mpi.domain.messages import MessageError, Severity
-from mpi.domain.person import NHS, Identifier
+from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER, Identifier
 from mpi.hl7.reader import ERASED, Repeat, Segment
 
 MAX_LENGTH = 250
 """Longer identifiers are refused: nobody issues them, and indexes cannot hold them."""
 
 _NHS_TYPES = frozenset({"NH", "NHS"})
-_NOT_A_PERSONS_NUMBER = frozenset({"AN", "VN", "BC", "FN", "ANON", "ANC", "ANT"})
-"""CX.5 of account, visit, bed and anonymous numbers (HL7 table 0203): never the number of a person's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _authority(repeat: Repeat, place: str, filled_from: Source | None, config: C
     kind = (repeat.filled(5) or "").upper()
     if kind in _NHS_TYPES:
         return NHS
-    if kind in _NOT_A_PERSONS_NUMBER:
+    if kind in NOT_A_PERSONS_NUMBER:
         return None
     namespace, oid = repeat.filled(4, 1), repeat.filled(4, 2)
     if namespace is None and oid is None:

@@ -24,6 +24,8 @@ class NumberState(StrEnum):
     """Its issuer is configured, and it is no number of that issuer (an NHS number with a wrong check digit)."""
     PLACEHOLDER = "placeholder"
     """It stands for "no number"."""
+    NOT_A_PERSONS = "not-a-persons"
+    """Its type says that it is the number of a visit or an account: it says nothing of persons."""
     UNCLEAR_ISSUER = "unclear-issuer"
     """What is said of its issuer leads to two authorities, or only in part to one."""
     UNKNOWN_ISSUER = "unknown-issuer"

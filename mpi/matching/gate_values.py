@@ -14,6 +14,9 @@ from mpi.matching.same_name import (
     same_text,
 )
 
+_FORMS_OF_ADDRESS = frozenset({"MR", "MRS", "MISS", "MS", "MX", "DR"})
+"""Titles that are nobody's name, unlike MAJOR or LORD."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -106,7 +109,9 @@ def compare_middles(evidence: Evidence) -> Comparison:
 
 
 def _further(prepared: Prepared) -> list[str]:
-    return [*(prepared.given or "").split()[1:], *(prepared.middle or "").split()]
+    """Middle names; a title in their place ("ASHWORTH^MARIA^MRS", "ASHWORTH^MARIA MRS") is none."""
+    words = [*(prepared.given or "").split()[1:], *(prepared.middle or "").split()]
+    return [word for word in words if word not in _FORMS_OF_ADDRESS]
 
 
 def compare_sexes(evidence: Evidence) -> Comparison:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from mpi.config import Authority, Config
-from mpi.domain.person import NHS
+from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER
 from mpi.domain.study import PatientId, StudyHeader
 from mpi.matching import nhs_number
 from mpi.matching.gate_evidence import Evidence, KnownPerson, KnownRecord, Number, NumberState
@@ -50,6 +50,8 @@ def _ids(header: StudyHeader) -> list[PatientId]:
 
 
 def _follow(unit: UnitOfWork, config: Config, one: PatientId) -> Number:
+    if one.type_code and one.type_code.strip().upper() in NOT_A_PERSONS_NUMBER:
+        return Number(NumberState.NOT_A_PERSONS)
     spellings = [text.strip() for text in (one.issuer, one.issuer_oid) if text and text.strip()]
     if not spellings:
         return _unissued(unit, config, one.value, NumberState.NO_ISSUER)
