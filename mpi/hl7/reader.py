@@ -17,6 +17,8 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{2}")
 _DEFAULTS = "^~\\&"
 MAX_REPEATS = 1000
+MAX_SEGMENTS = 5000
+"""More segments than any person message has; reading hundreds of thousands would stop every other connection."""
 ERASED = ""
 """What a field that was sent as two quotation marks reads as: the stored value goes (HL7 v2.5 section 2.5.3.3)."""
 
@@ -220,6 +222,8 @@ def _segments(text: str, marks: Delimiters, codec: str) -> tuple[Segment, ...]:
     counts: dict[str, int] = {}
     segments = []
     for number, line in enumerate(_lines(text, marks.field), 1):
+        if number > MAX_SEGMENTS:
+            raise Unreadable(f"the message has more than {MAX_SEGMENTS} segments", code=102, location=None)
         name = line[:3]
         if not _SEGMENT_ID.fullmatch(name) or (len(line) > 3 and line[3] != marks.field):
             raise Unreadable(f"line {number} of the message is no segment", code=100, location=None)

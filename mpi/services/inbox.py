@@ -25,6 +25,7 @@ from mpi.domain.messages import (
     Severity,
 )
 from mpi.domain.person import ValueProblem
+from mpi.domain.roles import Permission, check, role_of
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import PROBLEMS
 from mpi.services.identity import Cause
@@ -189,8 +190,9 @@ class Inbox:
     def replay(self, actor: Actor, message_id: int, message: Inbound) -> Outcome:
         """Carry a kept message out now, by a person's decision; `message` is its raw text read again.
 
-        Raises `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
+        Raises `NotAllowed` by role, `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
         """
+        check(role_of(actor), Permission.REPLAY)
         with self._store.writing() as unit:
             found = unit.inbox.get(message_id)
             if found is None:

@@ -4,7 +4,7 @@ import pytest
 
 from mpi.bootstrap import App
 from mpi.domain.audit import Actor
-from mpi.domain.errors import Conflict, TemporaryFailure
+from mpi.domain.errors import Conflict, NotAllowed, TemporaryFailure
 from mpi.domain.messages import AckCode, Acknowledge, ErrorCode, Register, Severity
 from tests.builders import a_record, nhs_number, with_wrong_check_digit
 from tests.index import message, register, send
@@ -121,3 +121,13 @@ def test_no_audit_event_of_a_failed_message_is_left(app: App) -> None:
     with app.store.reading() as unit:
         before = unit.records.count()
     assert outcome.record_id is not None and before == 1
+
+
+@pytest.mark.parametrize("role", ["viewer", "reviewer", "service", "feed"])
+def test_only_roles_that_may_replay_do(app: App, role: str) -> None:
+    clash = message(Register(a_record("RXX", "2")), "c1")
+    app.inbox.process([message(Register(a_record("RXX", "1")), "c1"), clash])
+    [kept] = app.inbox.unfinished()
+    with pytest.raises(NotAllowed):
+        app.inbox.replay(Actor("somebody", role), kept.id, clash)
+    assert app.overview.counts().records == 1
