@@ -1,7 +1,7 @@
 """Pairs of records for estimation: all that share a blocking key, and samples of the rest, each with its weight."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -16,7 +16,7 @@ from mpi.matching.train import Pattern
 Codes = NDArray[np.int64]
 """A pair (i, j), i < j, of n records as the number i * n + j."""
 
-_SHARED_VALUES = ("postcode", "birth", "phone", "address")
+SHARED_VALUES = ("postcode", "birth", "phone", "address")
 """Values that few records share: pairs sharing one are sampled apart, a sample of all pairs would hardly hold any."""
 
 
@@ -38,7 +38,7 @@ def _groups(keys: Sequence[tuple[str, ...]]) -> Iterator[list[int]]:
             yield members[key]
 
 
-def _all_pairs(group: Sequence[int], n: int) -> Codes:
+def _all_pairs(group: Sequence[int] | Codes, n: int) -> Codes:
     ids = np.asarray(group, dtype=np.int64)
     left, right = np.triu_indices(len(ids), 1)
     return ids[left] * n + ids[right]
@@ -55,21 +55,30 @@ def blocked(records: Sequence[Prepared]) -> Codes:
 
 def _sharing(records: Sequence[Prepared], sample: int, random: np.random.Generator) -> tuple[Codes, float]:
     """A sample of pairs that share one of the rare values, and how many pairs of all such each stands for."""
-    n = len(records)
     keys = [
-        tuple(f"{name}|{value}" for name in _SHARED_VALUES if (value := getattr(p, name)) is not None) for p in records
+        tuple(f"{name}|{value}" for name in SHARED_VALUES if (value := getattr(p, name)) is not None) for p in records
     ]
-    groups = list(_groups(keys))
-    sizes = np.array([len(g) for g in groups], dtype=np.float64)
-    pairs = sizes * (sizes - 1) / 2
+    groups = [np.asarray(group, dtype=np.int64) for group in _groups(keys)]
+    members = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
+    sizes = np.array([len(group) for group in groups], dtype=np.int64)
+    return sample_sharing(members, sizes, len(records), sample, random)
+
+
+def sample_sharing(
+    members: Codes, sizes: Codes, n: int, sample: int, random: np.random.Generator
+) -> tuple[Codes, float]:
+    """A sample of the pairs within groups, and how many of all such pairs each stands for; all, where they are few.
+
+    `members` holds the records of one group after the other, in order; `sizes` says how many each group has.
+    """
+    pairs = sizes.astype(np.float64) * (sizes - 1) / 2
     total = float(pairs.sum())
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64) if len(sizes) else sizes
     if total <= sample:
-        codes = [_all_pairs(group, n) for group in groups]
+        codes = [_all_pairs(members[at : at + size], n) for at, size in zip(starts, sizes, strict=True)]
         return (np.unique(np.concatenate(codes)) if codes else np.empty(0, dtype=np.int64)), 1.0
-    members = np.concatenate([np.asarray(group, dtype=np.int64) for group in groups])
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int64)
-    picked = random.choice(len(groups), size=sample, p=pairs / total)
-    size = sizes[picked]
+    picked = random.choice(len(sizes), size=sample, p=pairs / total)
+    size = sizes[picked].astype(np.float64)
     one = (random.random(sample) * size).astype(np.int64)
     other = (random.random(sample) * (size - 1)).astype(np.int64)
     other += other >= one
@@ -77,20 +86,39 @@ def _sharing(records: Sequence[Prepared], sample: int, random: np.random.Generat
     return np.minimum(left, right) * n + np.maximum(left, right), total / sample
 
 
-def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> list[Stratum]:
+SAMPLE = 200_000
+"""Pairs sampled in each stratum, at most."""
+
+
+def strata(records: Sequence[Prepared], *, seed: int) -> list[Stratum]:
     """The pair space of `records` in three strata: blocked pairs, pairs sharing a rare value, all others."""
     n = len(records)
-    sample = min(sample, 20_000 + 10 * n)
-    random = np.random.default_rng(seed)
     in_blocks = blocked(records)
-    sharing, weight = _sharing(records, sample, random)
+
+    def share(left: Codes, right: Codes) -> NDArray[np.bool_]:
+        pairs = zip(left.tolist(), right.tolist(), strict=True)
+        return np.array([_share(records[a], records[b]) for a, b in pairs], dtype=bool)
+
+    random = np.random.default_rng(seed)
+    return stratified(n, in_blocks, lambda size: _sharing(records, size, random), share, random)
+
+
+def stratified(
+    n: int,
+    in_blocks: Codes,
+    sharing_some: Callable[[int], tuple[Codes, float]],
+    share: Callable[[Codes, Codes], NDArray[np.bool_]],
+    random: np.random.Generator,
+) -> list[Stratum]:
+    """The strata of the pairs of `n` records, whoever found the blocked ones; `share` says which share a rare value."""
+    sample = min(SAMPLE, 20_000 + 10 * n)
+    sharing, weight = sharing_some(sample)
     sharing = sharing[~np.isin(sharing, in_blocks)]
     left = random.integers(0, n, size=sample)
     right = random.integers(0, n, size=sample)
     others = np.unique((np.minimum(left, right) * n + np.maximum(left, right))[left != right])
     others = others[~np.isin(others, in_blocks)]
-    kept = [code for code in others.tolist() if not _share(records[code // n], records[code % n])]
-    others = np.asarray(kept, dtype=np.int64)
+    others = others[~share(others // n, others % n)]
     rest = n * (n - 1) / 2 - len(in_blocks) - len(sharing) * weight
     found = [Stratum(in_blocks, 1.0), Stratum(sharing, weight)]
     if len(others):
@@ -98,7 +126,7 @@ def strata(records: Sequence[Prepared], *, seed: int, sample: int = 200_000) -> 
     return found
 
 
-_values = attrgetter(*_SHARED_VALUES)
+_values = attrgetter(*SHARED_VALUES)
 
 
 def _share(a: Prepared, b: Prepared) -> bool:
