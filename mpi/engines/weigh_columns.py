@@ -5,6 +5,7 @@ Floats are added in the order in which the pure functions add them, never by a s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from mpi.matching.verdict import (
     ENOUGH_OWN,
     FAR,
     LARGEST_NHS_PENALTY,
+    NO_FAMILIES,
+    NOT_OWN_IDENTIFIER,
     REST_REVIEWS,
     ZONES,
     verdict,
@@ -95,6 +98,10 @@ def _zones(
     where[weight >= t.link] = ABOVE
     where[rest >= t.review] |= REST_REVIEWS
     where[own >= ENOUGH_OF_ONES_OWN] |= ENOUGH_OWN
+    if not model.families:
+        where |= NO_FAMILIES
+    if not model.own_identifier:
+        where |= NOT_OWN_IDENTIFIER
     return where
 
 
@@ -128,8 +135,18 @@ def decide(model: LinkageModel, pairs: PairPatterns, weighed: Weighed | None = N
     return Decided(weighed.weight, outcomes[place], rules[place])
 
 
+def fit_in_one(sizes: Sequence[int]) -> bool:
+    """Whether the patterns of comparisons with so many levels fit in one integer of 63 bits."""
+    return prod(size + 1 for size in sizes) < 1 << 63
+
+
 def pattern_codes(levels: Sequence[NDArray[np.uint8]], sizes: Sequence[int]) -> NDArray[np.int64]:
-    """One integer for each pair's pattern, ordered as patterns are with missing first; `sizes` are level counts."""
+    """One integer for each pair's pattern, ordered as patterns are with missing first; `sizes` are level counts.
+
+    Raises OverflowError where so many comparisons do not fit: see `fit_in_one`.
+    """
+    if not fit_in_one(sizes):
+        raise OverflowError("too many comparisons for one integer")
     code = np.zeros(len(levels[0]), dtype=np.int64)
     for level, size in zip(levels, sizes, strict=True):
         code *= size + 1
@@ -154,3 +171,15 @@ def pattern_texts(levels: Sequence[NDArray[np.uint8]]) -> NDArray[np.str_]:
     letters[: len(LETTERS)] = [ord(letter) for letter in LETTERS]
     rows = np.stack([letters[level] for level in levels], axis=1)
     return np.ascontiguousarray(rows).view(f"S{len(levels)}").ravel().astype(f"U{len(levels)}")
+
+
+def counted_patterns(levels: Sequence[NDArray[np.uint8]], sizes: Sequence[int]) -> dict[tuple[int, ...], int]:
+    """How many pairs show each pattern, in the order of the patterns."""
+    if not fit_in_one(sizes):
+        half = len(sizes) // 2
+        parts = [pattern_codes(levels[part], sizes[part]) for part in (slice(half), slice(half, None))]
+        both, counts = np.unique(np.stack(parts, axis=1), axis=0, return_counts=True)
+        rows = zip(patterns_of(both[:, 0], sizes[:half]), patterns_of(both[:, 1], sizes[half:]), strict=True)
+        return dict(zip((one + other for one, other in rows), counts.tolist(), strict=True))
+    distinct, counts = np.unique(pattern_codes(levels, sizes), return_counts=True)
+    return dict(zip(patterns_of(distinct, sizes), counts.tolist(), strict=True))

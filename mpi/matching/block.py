@@ -80,7 +80,7 @@ def blocking_keys(p: Prepared) -> tuple[str, ...]:
 
 
 def halves(identifier: str) -> tuple[str, ...]:
-    """Both halves of an identifier, told apart; a slip in one leaves the other. None where they would say too little."""
+    """Both halves of an identifier, told apart: a slip in one leaves the other. None of a short one."""
     middle = len(identifier) // 2
     return (f"1{identifier[:middle]}", f"2{identifier[middle:]}") if middle >= _LEAST_HALF else ()
 

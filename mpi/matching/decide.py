@@ -18,6 +18,8 @@ from mpi.matching.verdict import (
     ENOUGH_OWN,
     FAR,
     LARGEST_NHS_PENALTY,
+    NO_FAMILIES,
+    NOT_OWN_IDENTIFIER,
     REST_REVIEWS,
     Verdict,
     verdict,
@@ -57,6 +59,8 @@ def zones_of(model: LinkageModel, judged: Judged) -> int:
         _where(t, judged.weight)
         | (REST_REVIEWS if without(model, judged, "nhs_number") >= t.review else 0)
         | (ENOUGH_OWN if own_evidence(model, judged) >= ENOUGH_OF_ONES_OWN else 0)
+        | (0 if model.families else NO_FAMILIES)
+        | (0 if model.own_identifier else NOT_OWN_IDENTIFIER)
     )
 
 

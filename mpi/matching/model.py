@@ -87,6 +87,12 @@ class LinkageModel:
     comparisons: tuple[Comparison, ...]
     frequencies: Mapping[str, Frequencies]
     thresholds: Thresholds
+    families: bool = True
+    """False where the records it was estimated on hold so few pairs of relatives that linking them all would not break
+    the target rate of false links: the rules against relatives then have nothing to guard (`mpi.matching.train`)."""
+    own_identifier: bool = True
+    """False where the data do not show that the other identifier is each person's own: then it is weighed, but in the
+    hard rules it stands for no number of the person's own, since a family may share it."""
     trained: Mapping[str, Any] = field(default_factory=dict)
     """What the model was estimated from: counts, seed, settings. No patient values."""
 
@@ -112,6 +118,8 @@ class LinkageModel:
             "name": self.name,
             "prior": self.prior,
             "thresholds": {name: getattr(self.thresholds, name) for name in Thresholds.__slots__},
+            "families": self.families,
+            "own_identifier": self.own_identifier,
             "comparisons": [_comparison_dict(c) for c in self.comparisons],
             "frequencies": {
                 name: {"base": t.base, "floor": t.floor, "values": dict(t.values)}
@@ -194,8 +202,18 @@ def _read(document: Mapping[str, Any]) -> LinkageModel:
     }
     t = document["thresholds"]
     thresholds = Thresholds(float(t["link"]), float(t["keep"]), float(t["review"]))
+    families, own = document.get("families", True), document.get("own_identifier", True)
+    if not isinstance(families, bool) or not isinstance(own, bool):
+        raise ValueError("families and own_identifier must be true or false")
     return LinkageModel(
-        str(document["name"]), float(document["prior"]), comparisons, tables, thresholds, document.get("trained", {})
+        name=str(document["name"]),
+        prior=float(document["prior"]),
+        comparisons=comparisons,
+        frequencies=tables,
+        thresholds=thresholds,
+        families=families,
+        own_identifier=own,
+        trained=document.get("trained", {}),
     )
 
 

@@ -192,4 +192,6 @@ def starting_model(extras: Mapping[str, str] | None = None, *, name: str = "untr
     """A model of round guesses, the place where estimation starts; `extras` are a user's own fields and their kinds."""
     added = tuple(extra_comparison(extra, kind) for extra, kind in sorted((extras or {}).items()))
     tables = {c.table: _FLAT for c in (*COMPARISONS, *added) if c.table}
-    return LinkageModel(name, 1e-6, (*COMPARISONS, *added), tables, Thresholds(10.0, 5.0, 0.0), {"on": "nothing"})
+    return LinkageModel(
+        name, 1e-6, (*COMPARISONS, *added), tables, Thresholds(10.0, 5.0, 0.0), trained={"on": "nothing"}
+    )

@@ -26,13 +26,30 @@ REST_REVIEWS = 4
 """Bit of the zones: without the NHS number the weight reaches review."""
 ENOUGH_OWN = 8
 """Bit of the zones: what a household does not share adds up to `ENOUGH_OF_ONES_OWN`."""
-ZONES = 16
+NO_FAMILIES = 16
+"""Bit of the zones: the model's own records hold no relatives, so that no rule need hold them back."""
+NOT_OWN_IDENTIFIER = 32
+"""Bit of the zones: by the model a family may share the other identifier."""
+ZONES = 64
 
 
 class _Pair:
     """Facts and zones opened, once for each distinct pair of them."""
 
-    __slots__ = ("birth", "enough_own", "facts", "family", "given", "has", "outcome", "reviews_rest", "sex", "where")
+    __slots__ = (
+        "birth",
+        "enough_own",
+        "facts",
+        "families",
+        "family",
+        "given",
+        "has",
+        "outcome",
+        "own_identifier",
+        "reviews_rest",
+        "sex",
+        "where",
+    )
 
     def __init__(self, facts: int, zones: int) -> None:
         opened = Facts(facts)
@@ -44,12 +61,14 @@ class _Pair:
         self.where = zones & 3
         self.reviews_rest = bool(zones & REST_REVIEWS)
         self.enough_own = bool(zones & ENOUGH_OWN)
+        self.families = not zones & NO_FAMILIES
+        self.own_identifier = not zones & NOT_OWN_IDENTIFIER
         self.outcome = (Outcome.APART, Outcome.APART, Outcome.REVIEW, Outcome.LINK)[self.where]
 
     @property
     def shared_number(self) -> bool:
         """A number of the person's own on both sides: a usable NHS number or another identifier."""
-        return (self.has("same_nhs") and self.has("nhs_usable")) or self.has("same_other_id")
+        return (self.has("same_nhs") and self.has("nhs_usable")) or (self.own_identifier and self.has("same_other_id"))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -104,6 +123,8 @@ def _twins(pair: _Pair) -> Verdict | None:
     shared = pair.shared_number
     if pair.has("orders_differ"):
         return _review_from(shared, HardRule.TWINS)
+    if not pair.families:
+        return None
     if not pair.has("share_home"):
         alike = pair.has("perhaps_one_home") and not shared
         return _review_from(pair.where >= BETWEEN, HardRule.TWINS) if alike else None
@@ -125,7 +146,7 @@ def _unresolved(pair: _Pair) -> Verdict:
 
 def _held(pair: _Pair) -> Verdict | None:
     """What stands against a link even though the weight is high enough: only a household, or a baby without a name."""
-    household = _household(pair)
+    household = _household(pair) if pair.families else None
     if household is not None and household[0] is Outcome.APART:
         return household
     return _newborn(pair) or household
@@ -137,7 +158,7 @@ def _newborn(pair: _Pair) -> Verdict | None:
         return None
     if pair.has("same_nhs") and pair.has("nhs_usable") and pair.has("nhs_verified"):
         return None
-    if pair.has("same_other_id") and _all_else_agrees(pair):
+    if pair.own_identifier and pair.has("same_other_id") and _all_else_agrees(pair):
         return None
     return Outcome.REVIEW, HardRule.NEWBORN
 
