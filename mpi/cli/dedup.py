@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from mpi.cli.options import database_options, echo_json, json_option
+from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
 from mpi.cli.person_files import read_map, say_notes
 from mpi.domain.columns import ColumnMap
 from mpi.files.person_file import PersonFile, open_person_file
@@ -20,7 +23,9 @@ from mpi.matching.block import BLOCK_LIMIT
 from mpi.matching.model import LinkageModel, load, load_default
 from mpi.matching.prepare import PROBLEMS
 from mpi.services.dedup import SET_ASIDE, Dedup, Job, Result
+from mpi.services.dedup_index import IndexDedup
 from mpi.services.dedup_tools import ENGINES, BatchTools, engine_named, problems_text
+from mpi.services.dedup_work import on_disk
 
 _PLAIN = {
     "reading": "reading",
@@ -29,6 +34,8 @@ _PLAIN = {
     "comparing": "comparing pairs",
     "deciding": "deciding and clustering",
     "writing": "writing results",
+    "joining": "joining persons",
+    "asking": "opening review tasks",
 }
 
 
@@ -131,7 +138,9 @@ def say(result: Result, out: Path, sources: Sequence[Path]) -> None:
 @click.option("--apply", "apply_", is_flag=True, help="Over the index: link what is certain, queue what is not.")
 @json_option
 @database_options
+@click.pass_context
 def dedup(
+    ctx: click.Context,
     files: tuple[Path, ...],
     out: Path | None,
     map_file: Path | None,
@@ -150,8 +159,12 @@ def dedup(
     off goes on where it stood when the same command is given again. With --apply and without files it does the same
     over the index.
     """
-    if apply_ or not files:
-        raise click.UsageError("name one or more FILES and --out DIR")
+    if not files:
+        _refuse_with_index(ctx)
+        over_index(database, config_file, engine, apply_=apply_, as_json=as_json)
+        return
+    if apply_ or ctx.get_parameter_source("database") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("name FILES, or go over the index with --database and --apply: not both")
     if out is None:
         raise click.UsageError("--out DIR is needed")
     if between and len(files) < 2:
@@ -170,3 +183,44 @@ def dedup(
         echo_json({"out": str(out), **result.run})
     else:
         say(result, out, files)
+
+
+def _refuse_with_index(ctx: click.Context) -> None:
+    """Options that say nothing over the index."""
+    given = ParameterSource.COMMANDLINE
+    for name in ("out", "map_file", "model", "between", "seed"):
+        if ctx.get_parameter_source(name) is given:
+            raise click.UsageError(
+                "name one or more FILES; over the index only --apply, --engine and --json say something"
+            )
+    if not ctx.params["apply_"] and ctx.get_parameter_source("database") is not given:
+        raise click.UsageError("name FILES and --out DIR, or go over the index with --database URL --apply")
+
+
+def over_index(database: str | None, config_file: str | None, engine: str, *, apply_: bool, as_json: bool) -> None:
+    """Find duplicates in the index: do what follows with `apply_`, else only say it."""
+    bars = Bars()
+    with ready_application(database, config_file) as app, TemporaryDirectory(prefix="mpi-dedup-") as made:
+        run = IndexDedup(app.store, app.model, engine_named(engine))
+        with bars.bars, on_disk(Path(made)):
+            folder = Path(made) / "data"
+            found = run.apply(OPERATOR, folder, bars) if apply_ else run.dry_run(folder, bars)
+            bars.end()
+    if as_json:
+        echo_json({"applied": apply_, **asdict(found)})
+        return
+    said = "" if apply_ else "would be "
+    click.echo(
+        f"{found.records} records, {found.candidate_pairs} pairs compared: {found.persons_joined} persons {said}joined "
+        f"to others ({found.records_moved} records moved), {found.questions} review tasks {said}opened"
+    )
+    if found.asked_already:
+        click.echo(f"  {found.asked_already} questions stood open already.")
+    if found.not_asked:
+        click.echo(f"  {found.not_asked} more wait until reviewers have answered what is open about the same persons.")
+    if found.changed_meanwhile:
+        click.echo(
+            f"  {found.changed_meanwhile} were given up, for something changed meanwhile: run the command again."
+        )
+    if not apply_:
+        click.echo("Nothing was changed: add --apply.")

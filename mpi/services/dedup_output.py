@@ -14,7 +14,6 @@ from mpi.matching.cluster import APART, LINK, NO_RULE, OUTCOMES, REVIEW, RULES, 
 from mpi.matching.model import LETTERS
 from mpi.services.identity import reason_for
 
-_MISSING = 255
 _ROW_GROUP = 1 << 18
 
 Ints = NDArray[np.int64]

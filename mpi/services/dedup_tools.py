@@ -13,7 +13,7 @@ from mpi.matching.model import LinkageModel
 from mpi.services.dedup import Result
 
 ENGINES: Mapping[str, tuple[str, str]] = {
-    "local": ("mpi.engines.local", "LocalEngine"),
+    "local": ("mpi.engines.local.engine", "LocalEngine"),
     "reference": ("mpi.engines.reference", "ReferenceEngine"),
     "recordlinkage": ("mpi.engines.recordlinkage_engine", "RecordLinkageEngine"),
     "spark": ("mpi.engines.spark.engine", "SparkEngine"),

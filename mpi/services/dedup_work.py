@@ -97,7 +97,7 @@ def opened(out: Path, key: str) -> Iterator[Work]:
     Raises `BadInput` where `out` cannot be a folder, `Conflict` while another run works there, and
     `TemporaryFailure` when the disk is full: what was done is kept, and the same command goes on from there.
     """
-    with _disk(out):
+    with on_disk(out):
         try:
             out.mkdir(parents=True, exist_ok=True, mode=0o700)  # results hold what patients told
             (out / FOLDER).mkdir(exist_ok=True, mode=0o700)
@@ -114,8 +114,8 @@ def opened(out: Path, key: str) -> Iterator[Work]:
 
 
 @contextmanager
-def _disk(out: Path) -> Iterator[None]:
-    """Say in plain words when something could not be written."""
+def on_disk(out: Path) -> Iterator[None]:
+    """Raise `TemporaryFailure`, in plain words, when something under `out` cannot be written in the block."""
     try:
         yield
     except OSError as error:

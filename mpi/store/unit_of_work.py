@@ -21,6 +21,7 @@ from mpi.store.registry import Registry
 from mpi.store.studies import Studies
 from mpi.store.tasks import Tasks
 from mpi.store.users import Accounts
+from mpi.store.whole import Whole
 
 
 class Trail:
@@ -49,6 +50,7 @@ class UnitOfWork:
         self.registry = Registry(connection, self.trail)
         self.studies = Studies(connection, self.trail)
         self.accounts = Accounts(connection, self.trail)
+        self.whole = Whole(connection)
 
     @property
     def now(self) -> str:
