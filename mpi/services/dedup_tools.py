@@ -8,6 +8,8 @@ from typing import Any
 from mpi.domain.errors import BadInput
 from mpi.engines.base import Dataset, Engine
 from mpi.engines.estimate import estimate
+from mpi.engines.local.engine import LocalEngine
+from mpi.engines.local.train import estimate as estimate_columns
 from mpi.engines.preparing import prepare_dataset
 from mpi.matching.model import LinkageModel
 from mpi.services.dedup import Result
@@ -43,8 +45,11 @@ class BatchTools:
         return prepare_dataset(raw, folder, extras=extras, progress=progress)
 
     def train(self, data: Dataset, *, seed: int, progress: Callable[[str, float], None]) -> LinkageModel:
-        """As `Tools.train`."""
-        return estimate(list(data.people()), seed=seed, extras=data.extras)
+        """As `Tools.train`: over columns, unless the engine is the one that others are held against."""
+        if self.engine.name == "reference":
+            return estimate(list(data.people()), seed=seed, extras=data.extras)
+        own = self.engine if isinstance(self.engine, LocalEngine) else None
+        return estimate_columns(data, own, seed=seed, progress=progress)
 
     def report(self, out: Path, folder: Path, found: Result) -> bool:
         """As `Tools.report`."""

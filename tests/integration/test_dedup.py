@@ -20,7 +20,7 @@ from mpi.domain.errors import BadInput, Conflict, MpiError
 from mpi.services.dedup import RESULTS, Dedup
 from mpi.synth.population import COLUMNS, make
 
-ENGINE = "reference"
+ENGINE = "local"
 HEADER = "record_id,authority,nhs_number,nhs_number_status,family_name,given_name,birth_date,sex,postcode"
 ANNA = "9990000018,01,Ashworth,Anna,1968-03-24,female,LS6 4QB"
 ANNA_AGAIN = "9990000018,01,Ashworth,Ana,1968-03-24,female,LS6 4QB"
