@@ -1,5 +1,6 @@
 """Prepared records drawn at random from few values, so that pairs agree, nearly agree and contradict often."""
 
+import random
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -70,3 +71,14 @@ def _similar(draw: st.DrawFn) -> tuple[Prepared, Prepared]:
 
 similar_pairs = st.tuples(people, people) | _similar()
 """Two records, often one and its changed copy."""
+
+
+def random_people(seed: int, count: int) -> list[Prepared]:
+    """Records for tests that need many at once; the same seed gives the same."""
+    draw = random.Random(seed)
+    found = []
+    for _ in range(count):
+        values = {name: draw.choice(some) for name, some in VALUES.items()}
+        missing = [name for name in VALUES if name not in _NEVER_MISSING and draw.random() < 0.25]
+        found.append(_consistent(Prepared(**{**values, **dict.fromkeys(missing)})))  # type: ignore[arg-type]
+    return found

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("mpi.cli.evaluate", "Hold the results of dedup against known truth."),
     "synth": ("mpi.cli.synth", "Make a synthetic population with known truth."),
     "train": ("mpi.cli.train", "Estimate a linkage model from records, without truth."),
+    "model": ("mpi.cli.model", "Take linkage models to other tools and back."),
     "users": ("mpi.cli.users", "Add accounts, set roles, lock accounts, issue tokens."),
     "replay": ("mpi.cli.replay", "Carry out kept messages that failed."),
     "audit": ("mpi.cli.audit", "Verify the audit trail."),

@@ -26,7 +26,7 @@ class EcmFit:
 
 
 def agreements(levels: Sequence[NDArray[np.uint8]], names: Sequence[str]) -> "pd.DataFrame":
-    """A frame of 1 where the comparison reached its first level, 0 elsewhere; missing counts as 0: ECM knows no gaps."""
+    """A frame of 1 where the comparison reached its first level, 0 elsewhere; missing is 0, for ECM knows no gaps."""
     import pandas as pd
 
     return pd.DataFrame({name: (level == 0).astype(np.uint8) for name, level in zip(names, levels, strict=True)})

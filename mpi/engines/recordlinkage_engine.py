@@ -94,7 +94,7 @@ def blocking_index(*, limit: int = BLOCK_LIMIT, between: bool = False) -> Any:
 
 
 def level_features(model: LinkageModel) -> list[Any]:
-    """Compare features for recordlinkage, one for each comparison of the model; give them to a `recordlinkage.Compare`."""
+    """Compare features, one for each comparison of the model: give them to a `recordlinkage.Compare`."""
     made = _classes()[1]
     return [made(comparer, c.name) for comparer, c in zip(model.comparers, model.comparisons, strict=True)]
 

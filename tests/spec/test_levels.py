@@ -63,14 +63,14 @@ TABLE = """
 """  # noqa: E501 - one case a line
 
 
-def _fields(text: str) -> dict[str, str]:
+def fields(text: str) -> dict[str, str]:
     return {SHORT[name]: value for name, _, value in (part.partition("=") for part in text.split(","))}
 
 
 @pytest.mark.parametrize("row", cases(TABLE))
 def test_level_of(row: dict[str, str]) -> None:
-    left, _ = prepare(person("-", **_fields(row["left"])), allow_test_numbers=True)
-    right, _ = prepare(person("-", **_fields(row["right"])), allow_test_numbers=True)
+    left, _ = prepare(person("-", **fields(row["left"])), allow_test_numbers=True)
+    right, _ = prepare(person("-", **fields(row["right"])), allow_test_numbers=True)
     model = load_default()
     for a, b in ((left, right), (right, left)):
         found = {e.comparison: e for e in evidence(model, judge(model, a, b))}
