@@ -25,7 +25,7 @@ _ZONE = _local_zone()
 TASK_TYPES: dict[str, str] = {
     TaskType.POSSIBLE_DUPLICATE: "Possible duplicate",
     TaskType.NHS_NUMBER_TWO_PERSONS: "One NHS number on two people",
-    TaskType.TWO_NHS_NUMBERS: "Two NHS numbers on one person",
+    TaskType.TWO_NHS_NUMBERS: "Two different NHS numbers",
     TaskType.BROKEN_CLUSTER: "Doubtful link",
     TaskType.HELD_MERGE: "Merge held back",
 }

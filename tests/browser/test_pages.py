@@ -73,7 +73,7 @@ def task_of(page: "Page") -> int:
 def test_a_reviewer_works_the_queue_to_each_verdict_and_signs_out(page: "Page", site: Site) -> None:
     enter(page, site)
     page.get_by_role("link", name="Review queue").click()
-    page.get_by_role("link", name=re.compile("Two NHS numbers")).first.click()
+    page.get_by_role("link", name=re.compile("Two different NHS numbers")).first.click()
     decided = []
     for verdict, state in (
         ("Same person", TaskState.CLOSED),

@@ -197,7 +197,7 @@ def test_the_queue_shows_the_nhs_number_and_its_verification(clients: dict[Role,
 
 def test_the_queue_is_filtered_by_question_and_state(clients: dict[Role, FlaskClient]) -> None:
     client = clients[Role.REVIEWER]
-    assert "Two NHS numbers on one person" in client.get("/review?type=two-nhs-numbers-on-one-person").text
+    assert "Two different NHS numbers" in client.get("/review?type=two-nhs-numbers-on-one-person").text
     assert "No task of this kind" in client.get("/review?type=held-merge").text
     assert "No task of this kind" in client.get("/review?state=closed").text
     assert client.get("/review?state=nonsense&type=nonsense&page=nonsense").status_code == 200
@@ -250,6 +250,39 @@ def test_the_bits_on_the_page_add_up_to_the_total(shared: App, clients: dict[Rol
         total, start = re.search(r"Total: ([+-][\d.]+) bits.*?starts at ([+-][\d.]+) bits", text, re.S).groups()  # type: ignore[union-attr]
         rows = [float(n) for n in re.findall(r"Bits </span><span>([+-][\d.]+)</span>", text)]
         assert float(start) + sum(rows) == pytest.approx(float(total), abs=0.06 * (len(rows) + 2))
+
+
+HOMES = [
+    pytest.param({"address_line": "3 Weaver's Court", "town": "Ilkley", "postcode": "LS29 8AB"}, "Phone number",
+                 "same telephone", id="the telephone"),
+    pytest.param({"address_line": "3 Weaver's Court", "phone": "0113 496 0099"}, "Postcode",
+                 "same postcode", id="the postcode"),
+    pytest.param({"phone": "0113 496 0099"}, "Address", "same address", id="the address"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("moved", "label", "finding"), HOMES)
+def test_what_agrees_of_a_home_stands_in_the_line_that_agrees(
+    own: App, moved: dict[str, str], label: str, finding: str
+) -> None:
+    register(own, "RXX", "A7001", nhs_number=nhs_number(20), family_name="Ellwood", phone="0113 496 0178")
+    home = {"phone": "0113 496 0178"} | moved
+    register(own, "RYY", "B7001", nhs_number=nhs_number(21), family_name="Ellwood", **home)
+    task = next(t for t in own.review.queue(REVIEWER).tasks if t.right and t.right.local_id == "A7001")
+    client = make_web(own)
+    sign_in(client, "reviewer")
+    lines = {line[0]: line for line in _lines(client.get(f"/review/{task.id}").text)}
+    assert lines[label][3:] == [finding, lines[label][4]]
+    assert re.fullmatch(r"[+\N{MINUS SIGN}]\d+\.\d", lines[label][4])
+    for other in {"Address", "Town or city", "Postcode", "Phone number"} - {label}:
+        assert lines[other][3:] == [f"counted under {label.lower()}", "none"]
+
+
+def _lines(page: str) -> list[list[str]]:
+    """The lines of the compare table as texts."""
+    body = page.split('<tbody class="nhsuk-table__body">')[1].split("</tbody>")[0]
+    cells = [re.findall(r"</span><span>(.*?)</span>\s*</t[dh]>", row, re.S) for row in body.split("<tr")[1:]]
+    return [[re.sub(r"<[^>]*>|\n", "", cell).strip() for cell in row] for row in cells]
 
 
 DECISIONS = [

@@ -36,14 +36,17 @@ _COMPARED_BY: dict[str, str] = {
 }
 """Which comparison of the model weighs a recorded field."""
 
+_NAMED_BY = (("address", "address_line"), ("telephone", "phone"), ("postcode", "postcode"), ("town", "town"))
+"""A word in the finding of the comparison of homes, and the field it speaks of; the first word counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the compare table. `comparison` None: not weighed; `shared` True: weighed in a line above."""
+    """One line of the compare table. `comparison` None: not weighed here; `shared`: the label of the line it is in."""
 
     values: FieldValues
     comparison: ComparisonView | None
-    shared: bool
+    shared: str | None
 
 
 @bp.get("/review")
@@ -142,17 +145,24 @@ def _page(view: TaskView, errors: dict[str, str], given: str, reason: str) -> st
 
 def _rows(view: TaskView) -> list[Row]:
     comparisons = {c.comparison: c for c in view.comparisons}
-    rows: list[Row] = []
-    done: set[str] = set()
+    weighed: dict[str, list[FieldValues]] = {}
     for values in view.fields:
-        name = _COMPARED_BY.get(values.field)
-        found = comparisons.get(name) if name else None
-        if name is None or found is None:
-            rows.append(Row(values, None, False))
-        else:
-            rows.append(Row(values, None if name in done else found, name in done))
-            done.add(name)
+        weighed.setdefault(_COMPARED_BY.get(values.field, ""), []).append(values)
+    places = {name: _place(found, weighed[name]) for name, found in comparisons.items() if name in weighed}
+    rows = []
+    for values in view.fields:
+        name = _COMPARED_BY.get(values.field, "")
+        place = places.get(name)
+        here = place is None or place.field == values.field
+        rows.append(Row(values, comparisons.get(name) if here else None, None if here or not place else place.label))
     return rows
+
+
+def _place(found: ComparisonView, fields: list[FieldValues]) -> FieldValues:
+    """Where a comparison of several fields stands: in the line of the one that its finding names, else in the first."""
+    named = (field for word, field in _NAMED_BY if word in found.agreement)
+    wanted = next(named, None)
+    return next((values for values in fields if values.field == wanted), fields[0])
 
 
 def _start(view: TaskView) -> float | None:
