@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mpi.config import Config
-from mpi.matching.model import LinkageModel, load, load_default
+from mpi.matching.model import LinkageModel, for_population, load, load_default
 from mpi.services.gate import Gate, load_policy
 from mpi.services.inbox import Inbox
 from mpi.services.load import Loader
@@ -40,10 +40,16 @@ class App:
         self.store.database.close()
 
 
+def _model(config: Config) -> LinkageModel:
+    """The model that is configured, its prior put right for the size of this index."""
+    model = load_default() if config.model == "default" else load(config.model)
+    return for_population(model, config.population) if config.population else model
+
+
 def build(config: Config) -> App:
     """The services as `config` asks for them. The database is not touched before the first use."""
     store = Store(Database(config.database_url))
-    model = load_default() if config.model == "default" else load(config.model)
+    model = _model(config)
     registrar = Registrar(config, model)
     merger = Merger(model)
     return App(

@@ -31,6 +31,8 @@ class Authority:
     oid: str | None = None
     aliases: tuple[str, ...] = ()
     test: bool = False
+    personal: bool = True
+    """False for numbers that several people share (a family's policy): kept, and no evidence of a person."""
 
 
 NHS_AUTHORITY = Authority("NHS", "NHS number", "national", NHS_OID, ("NH", "NHSNBR", "NHSNMBR"))
@@ -67,6 +69,8 @@ class Config:
     sources: tuple[Source, ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
     model: str = "default"
+    population: int | None = None
+    """Records the index is expected to hold; None leaves the model's own assumption."""
     gate_policy: str = "default"
     organisation: str = "Master patient index"
     nhs_branding: bool = False
@@ -132,7 +136,7 @@ def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
 _TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "web"}
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "database": {"url": str},
-    "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool},
+    "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool, "personal": bool},
     "sources": {
         "application": str,
         "facility": str,
@@ -142,7 +146,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "test": bool,
     },
     "subscribers": {"name": str, "host": str, "port": int, "domains": list},
-    "matching": {"model": str},
+    "matching": {"model": str, "population": int},
     "gate": {"policy": str},
     "web": {"organisation": str, "nhs_branding": bool},
 }
@@ -172,11 +176,18 @@ class _Reader:
             sources=self._sources(codes),
             subscribers=self._subscribers(codes),
             model=self._table("matching").get("model", "default"),
+            population=self._population(),
             gate_policy=self._table("gate").get("policy", "default"),
             organisation=web.get("organisation", "Master patient index"),
             nhs_branding=web.get("nhs_branding", False),
             path=self._file,
         )
+
+    def _population(self) -> int | None:
+        population: int | None = self._table("matching").get("population")
+        if population is not None and population < 1000:
+            raise self._error("population must be at least 1000 records", "matching", 0, "population")
+        return population
 
     def _authorities(self) -> tuple[Authority, ...]:
         found: list[Authority] = []
@@ -189,6 +200,7 @@ class _Reader:
                 row.get("oid"),
                 tuple(row.get("aliases", ())),
                 row.get("test", False),
+                row.get("personal", True),
             )
             if authority.kind not in KINDS:
                 raise self._error(f"kind must be one of {', '.join(KINDS)}", "authorities", index, "kind")

@@ -71,7 +71,11 @@ def _numbers(pid: Segment, found: IdentifierList, config: Config, changes: Chang
         if match := _STATUS.fullmatch((repeat.filled(1) or "").upper()):
             _take(changes, places, {"nhs_number_status": match[1]}, f"PID^{pid.sequence}^32^{number}")
             break
-    other = [one for one in found.listed if (known := config.authority(one.authority)) and known.kind == "other"]
+    other = [
+        one
+        for one in found.listed
+        if (known := config.authority(one.authority)) and known.kind == "other" and known.personal
+    ]
     if other:
         _take(changes, places, {"other_identifier": other[0].value}, other[0].place)
     elif (value := pid.value(19)) is not None:

@@ -7,7 +7,7 @@ level and u how often somebody else's does. Weights are bits; the prior is added
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from math import log2
@@ -77,6 +77,17 @@ class Thresholds:
     review: float
 
 
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """A class of pairs of two people who agree on `agree_on` as one person's records do, and else as strangers."""
+
+    name: str
+    agree_on: tuple[str, ...]
+    """Names of comparisons; those the model does not have count for nothing."""
+    per_match: float
+    """Pairs of such relatives for each pair of one person's records."""
+
+
 @dataclass(frozen=True)
 class LinkageModel:
     """A model ready to weigh pairs. Make one by `from_json`, `load` or `load_default`: they validate."""
@@ -90,6 +101,8 @@ class LinkageModel:
     families: bool = True
     """False where the records it was estimated on hold so few pairs of relatives that linking them all would not break
     the target rate of false links: the rules against relatives then have nothing to guard (`mpi.matching.train`)."""
+    relatives: tuple[Relatives, ...] = ()
+    """What `mpi.matching.probability` reckons with beside strangers. None known: strangers alone."""
     own_identifier: bool = True
     """False where the data do not show that the other identifier is each person's own: then it is weighed, but in the
     hard rules it stands for no number of the person's own, since a family may share it."""
@@ -120,6 +133,9 @@ class LinkageModel:
             "thresholds": {name: getattr(self.thresholds, name) for name in Thresholds.__slots__},
             "families": self.families,
             "own_identifier": self.own_identifier,
+            "relatives": [
+                {"name": r.name, "agree_on": list(r.agree_on), "per_match": r.per_match} for r in self.relatives
+            ],
             "comparisons": [_comparison_dict(c) for c in self.comparisons],
             "frequencies": {
                 name: {"base": t.base, "floor": t.floor, "values": dict(t.values)}
@@ -213,6 +229,10 @@ def _read(document: Mapping[str, Any]) -> LinkageModel:
         thresholds=thresholds,
         families=families,
         own_identifier=own,
+        relatives=tuple(
+            Relatives(str(r["name"]), tuple(r["agree_on"]), float(r["per_match"]))
+            for r in document.get("relatives", [])
+        ),
         trained=document.get("trained", {}),
     )
 
@@ -228,6 +248,7 @@ def check(model: LinkageModel) -> None:
     t = model.thresholds
     _require(t.review <= t.keep <= t.link, "thresholds must be review <= keep <= link")
     _require(len(model.comparisons) > 0, "no comparisons")
+    _require(all(0.0 <= r.per_match < float("inf") for r in model.relatives), "relatives per match are negative")
     names = [c.name for c in model.comparisons]
     _require(len(set(names)) == len(names), "two comparisons of one name")
     for c in model.comparisons:
@@ -267,3 +288,15 @@ def load_default() -> LinkageModel:
     """The model that ships with the package, estimated on the project's synthetic population."""
     text = resources.files("mpi.matching").joinpath("models/default.json").read_text(encoding="utf-8")
     return LinkageModel.from_json(text)
+
+
+def for_population(model: LinkageModel, population: int) -> LinkageModel:
+    """The model for an index of `population` records, whatever size it was estimated for.
+
+    A larger index holds more namesakes, so the same agreement proves less: the prior falls, the thresholds stay.
+    Raises `BadInput` for a model that does not say which size it was estimated for.
+    """
+    assumed = model.trained.get("population")
+    if not isinstance(assumed, int):
+        raise BadInput("the linkage model does not say for how many records it is; train it again", code="model")
+    return replace(model, prior=model.prior * assumed / population)

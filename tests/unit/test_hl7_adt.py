@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpi.config import NHS_AUTHORITY, Authority, Config, Source
 from mpi.domain.messages import AckCode, Merge, MessageError, Outcome, Refused, Register
 from mpi.hl7 import ack, adt
 from tests.golden.messages import answer_without_an_index, config
@@ -336,3 +337,15 @@ def _check_acknowledged(raw: bytes) -> None:
     assert segments[-1] == [""]
     assert b"\x1c" not in answer
     assert b"\x0b" not in answer
+
+
+@pytest.mark.parametrize(("personal", "taken"), [(True, "P123"), (False, None)])
+def test_a_number_that_a_family_shares_is_read_over(personal: bool, taken: str | None) -> None:
+    configured = Config(
+        authorities=(NHS_AUTHORITY, Authority("RXX", "A"), Authority("POL", "Policies", "other", personal=personal)),
+        sources=(Source("PAS", "RXX", "RXX"),),
+    )
+    raw = b"MSH|^~\\&|PAS|RXX|MPI|RXX|20261101||ADT^A28|1|P|2.5\rPID|1||1^^^RXX~P123^^^POL||Ashworth^Maria\r"
+    command = adt.receive(raw, "test", configured).inbound.command
+    assert isinstance(command, Register)
+    assert command.record.changes.get("other_identifier") == taken
