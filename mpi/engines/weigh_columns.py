@@ -89,6 +89,31 @@ def weigh(
     return Weighed(weight, zones)
 
 
+def probabilities(
+    model: LinkageModel,
+    levels: Sequence[NDArray[np.uint8]],
+    terms: Sequence[NDArray[np.float64] | None],
+    weight: NDArray[np.float64],
+    places: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """What `mpi.matching.probability` gives for the pairs at `places`; the other columns are of all pairs."""
+    tables = _tables(model)
+    against = np.exp2(-np.maximum(weight[places], -1000.0))
+    own = [np.zeros(len(places)) for _ in model.relatives]
+    for c, level, term, (bits, shares) in zip(model.comparisons, levels, terms, tables, strict=True):
+        here = level[places]
+        value = bits[here]
+        if term is not None:
+            value += shares[here] * term[places]
+        for relatives, total in zip(model.relatives, own, strict=True):
+            if c.name not in relatives.agree_on:
+                total += value
+    for relatives, total in zip(model.relatives, own, strict=True):
+        against += relatives.per_match * np.exp2(-np.maximum(total, -1000.0))
+    found: NDArray[np.float64] = 1.0 / (1.0 + against)
+    return found
+
+
 def _zones(
     model: LinkageModel, weight: NDArray[np.float64], rest: NDArray[np.float64], own: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
@@ -125,7 +150,7 @@ def decide(model: LinkageModel, pairs: PairPatterns, weighed: Weighed | None = N
     """Every pair's decision as `decide_pair` gives it: each distinct pair of facts and zones is decided once."""
     weighed = weighed or weigh(model, pairs.levels, pairs.terms)
     packed = pairs.facts * ZONES + weighed.zones
-    distinct, place = np.unique(packed, return_inverse=True)
+    distinct, place = sorted_places(packed)
     outcomes = np.empty(len(distinct), dtype=np.uint8)
     rules = np.empty(len(distinct), dtype=np.uint8)
     for n, code in enumerate(distinct.tolist()):
@@ -175,11 +200,30 @@ def pattern_texts(levels: Sequence[NDArray[np.uint8]]) -> NDArray[np.str_]:
 
 def counted_patterns(levels: Sequence[NDArray[np.uint8]], sizes: Sequence[int]) -> dict[tuple[int, ...], int]:
     """How many pairs show each pattern, in the order of the patterns."""
-    if not fit_in_one(sizes):
-        half = len(sizes) // 2
-        parts = [pattern_codes(levels[part], sizes[part]) for part in (slice(half), slice(half, None))]
-        both, counts = np.unique(np.stack(parts, axis=1), axis=0, return_counts=True)
-        rows = zip(patterns_of(both[:, 0], sizes[:half]), patterns_of(both[:, 1], sizes[half:]), strict=True)
-        return dict(zip((one + other for one, other in rows), counts.tolist(), strict=True))
-    distinct, counts = np.unique(pattern_codes(levels, sizes), return_counts=True)
-    return dict(zip(patterns_of(distinct, sizes), counts.tolist(), strict=True))
+    parts, at = [], 0
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or not fit_in_one(sizes[at : end + 1]):
+            parts.append(slice(at, end))
+            at = end
+    # Wider and wider patterns, each numbered by its place among those that there are.
+    place = np.zeros(len(levels[0]), dtype=np.int64)
+    seen: list[tuple[int, ...]] = [()]
+    for part in parts:
+        codes = pattern_codes(levels[part], sizes[part])
+        distinct, own = sorted_places(codes)
+        texts = patterns_of(distinct, sizes[part])
+        both, place = sorted_places(place * len(distinct) + own)
+        pairs = zip((both // len(distinct)).tolist(), (both % len(distinct)).tolist(), strict=True)
+        seen = [seen[one] + texts[other] for one, other in pairs]
+    return dict(zip(seen, np.bincount(place, minlength=len(seen)).tolist(), strict=True))
+
+
+def sorted_places(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct numbers in order, and for each number its place among them. Quick where few are distinct."""
+    import pandas as pd
+
+    place, found = pd.factorize(codes)
+    order = np.argsort(found)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return found[order], rank[place]

@@ -9,10 +9,12 @@ family's pairs would pass for matches that disagree on name and birth date.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, log2
+from math import log2
 
+from mpi.matching import em
 from mpi.matching.compare import MISSING
-from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Thresholds
+from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Relatives, Thresholds
+from mpi.matching.relatives import has_families, is_own
 from mpi.matching.shape import HOUSEHOLD_FIELDS
 
 Pattern = tuple[int, ...]
@@ -37,21 +39,27 @@ REVIEWS_PER_RECORD = 0.02
 _WORST_REVIEW = -2.0
 """Bits: nobody is asked about a pair less likely than one in five."""
 
+_SURE_ENOUGH = 2.0
+"""Bits: where nothing but strangers can be taken for a match, four to one is enough for a single link, as one to four
+(`_WORST_REVIEW`) is enough for a question; the target for all links together still holds."""
+
+_HOME = HOUSEHOLD_FIELDS
 RELATIVES: Mapping[str, frozenset[str]] = {
-    "household": HOUSEHOLD_FIELDS,
-    "one-birth": HOUSEHOLD_FIELDS | {"birth_date"},
+    "household": _HOME,
+    "household-one-mail": _HOME | {"email"},
+    "namesakes": _HOME | {"given_name", "sex"},
+    "one-birth": _HOME | {"birth_date"},
+    "one-birth-one-mail": _HOME | {"birth_date", "email"},
 }
 """Class of non-matches -> comparisons on which its pairs agree as matches do; on all others as strangers do."""
 
-_SETTLED = {"household": 1e-6, "one-birth": 1e-8}
-
-
-@dataclass(slots=True)
-class _Class:
-    """One latent class: its share of all pairs, and per comparison the log probability of each level."""
-
-    share: float
-    logs: list[list[float]]
+_SETTLED = {
+    "household": 1e-6,
+    "household-one-mail": 1e-7,
+    "namesakes": 1e-8,
+    "one-birth": 1e-8,
+    "one-birth-one-mail": 1e-9,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,89 +75,56 @@ class Fitted:
     """Class -> its share of all pairs."""
 
 
-def _logs(values: Sequence[float]) -> list[float]:
-    return [log(value) for value in values]
-
-
-def _tied(
-    m: list[list[float]], u: list[list[float]], names: Sequence[str], fields: frozenset[str]
-) -> list[list[float]]:
-    return [m[k] if name in fields else u[k] for k, name in enumerate(names)]
-
-
-def _posterior(patterns: Sequence[Pattern], classes: Sequence[_Class]) -> list[list[float]]:
-    """For each pattern the probability of each class, by Bayes' rule in logs."""
-    found = []
-    shares = [log(c.share) for c in classes]
-    for pattern in patterns:
-        scores = []
-        for c, share in zip(classes, shares, strict=True):
-            score = share
-            for logs, level in zip(c.logs, pattern, strict=True):
-                if level != MISSING:
-                    score += logs[level]
-            scores.append(score)
-        top = max(scores)
-        odds = [exp(score - top) for score in scores]
-        total = sum(odds)
-        found.append([o / total for o in odds])
-    return found
-
-
-def _re_estimate(
-    patterns: Sequence[Pattern], weights: Sequence[float], start: Sequence[Comparison], which: str
-) -> list[list[float]]:
-    """Per comparison the probability of each level among pairs weighted so, steadied by the starting values."""
-    steady = _STEADY_M if which == "m" else _STEADY_U
-    sums = [[steady * getattr(level, which) for level in c.levels] for c in start]
-    for pattern, weight in zip(patterns, weights, strict=True):
-        for row, level in zip(sums, pattern, strict=True):
-            if level != MISSING:
-                row[level] += weight
-    return [[value / sum(row) for value in row] for row in sums]
-
-
 def fit(
-    start: LinkageModel, blocked: Mapping[Pattern, float], others: Mapping[Pattern, float], *, looked_at: int
+    start: LinkageModel,
+    blocked: Mapping[Pattern, float],
+    others: Mapping[Pattern, float],
+    *,
+    looked_at: int,
+    target: float = TARGET_FALSE_LINKS,
 ) -> Fitted:
     """Estimate m, u and the prior from weighted counts of patterns over the whole pair space.
 
     `blocked` and `others` together sum to the number of pairs there are; `looked_at` is how many were compared. No
     pair of `others` is taken for a match: they are samples, and one coincidence among them, standing for thousands
-    of pairs, would pass for thousands of matches. The result does not depend on the order of the counts.
+    of pairs, would pass for thousands of matches. The result does not depend on the order of the counts. `target` says
+    how few relatives are few enough to do without the rules against them.
     """
     patterns = sorted(blocked) + sorted(others)
     sampled = len(blocked)
     weights = [blocked[p] for p in patterns[:sampled]] + [others[p] for p in patterns[sampled:]]
     total = sum(weights)
-    names = [c.name for c in start.comparisons]
-    m = [[level.m for level in c.levels] for c in start.comparisons]
-    u = [[level.u for level in c.levels] for c in start.comparisons]
-    shares = {"match": start.prior, **_SETTLED}
-    posterior: list[list[float]] = []
-    rounds = 0
-    for rounds in range(1, _ROUNDS + 1):  # noqa: B007 - its last value is reported
-        classes = _classes(m, u, names, shares)
-        posterior = _posterior(patterns[:sampled], classes)
-        posterior += [[0.0, *found] for found in _posterior(patterns[sampled:], classes[1:])]
-        matches = [w * p[0] for w, p in zip(weights, posterior, strict=True)]
-        strangers = [w * p[1] for w, p in zip(weights, posterior, strict=True)]
-        m = _re_estimate(patterns, matches, start.comparisons, "m")
-        u = _re_estimate(patterns, strangers, start.comparisons, "u")
-        before = shares
-        shares = {"match": max(sum(matches), 1.0) / total}
-        for place, name in enumerate(RELATIVES, 2):
-            shares[name] = max(sum(w * p[place] for w, p in zip(weights, posterior, strict=True)), 0.01) / total
-        if all(abs(log(shares[name] / before[name])) < _CLOSE_ENOUGH for name in shares):
-            break
+    begin = [[[getattr(level, which) for level in c.levels] for c in start.comparisons] for which in ("m", "u")]
+    found = em.estimate(
+        patterns[:sampled],
+        patterns[sampled:],
+        weights,
+        (begin[0], begin[1]),
+        {"match": start.prior, **_SETTLED},
+        {name: [c.name in fields for c in start.comparisons] for name, fields in RELATIVES.items()},
+        em.Steady(_STEADY_M, _STEADY_U, _ROUNDS, _CLOSE_ENOUGH),
+    )
+    posterior, shares = found.posterior, found.shares
     seen = _seen(patterns, weights, posterior, start.comparisons, total / max(looked_at, 1))
-    comparisons = tuple(_bounded(*parts) for parts in zip(start.comparisons, m, u, seen, strict=True))
+    comparisons = tuple(_bounded(*parts) for parts in zip(start.comparisons, found.m, found.u, seen, strict=True))
     prior = min(shares.pop("match"), 0.5)
+    at_home = (shares["household"] + shares["household-one-mail"]) * total
+    families = has_families(at_home, prior * total, target)
+    own = is_own([c.name for c in start.comparisons], [len(c.levels) - 1 for c in start.comparisons], blocked)
     return Fitted(
-        replace(start, prior=prior, comparisons=comparisons),
-        {p: found[0] for p, found in zip(patterns[:sampled], posterior[:sampled], strict=True)},
-        {p: found[1] for p, found in zip(patterns[:sampled], posterior[:sampled], strict=True)},
-        rounds,
+        replace(
+            start,
+            prior=prior,
+            comparisons=comparisons,
+            families=families,
+            own_identifier=own,
+            relatives=tuple(
+                Relatives(name, tuple(sorted(fields)), shares[name] / prior) for name, fields in RELATIVES.items()
+            ),
+        ),
+        {p: own[0] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
+        {p: own[1] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
+        found.rounds,
         shares,
     )
 
@@ -168,17 +143,6 @@ def _seen(
             if level != MISSING:
                 row[level] += weight * (found[0] + found[1] / each)
     return sums
-
-
-def _classes(
-    m: list[list[float]], u: list[list[float]], names: Sequence[str], shares: Mapping[str, float]
-) -> list[_Class]:
-    """Matches, strangers, then the relatives in their order."""
-    log_m, log_u = [_logs(row) for row in m], [_logs(row) for row in u]
-    rest = max(1.0 - sum(shares.values()), 1e-9)
-    classes = [_Class(shares["match"], log_m), _Class(rest, log_u)]
-    classes += [_Class(shares[name], _tied(log_m, log_u, names, fields)) for name, fields in RELATIVES.items()]
-    return classes
 
 
 def _bounded(c: Comparison, m: Sequence[float], u: Sequence[float], seen: Sequence[float]) -> Comparison:
@@ -209,7 +173,7 @@ def frequencies(values: Mapping[str, int], *, most: int = 2000, at_least: int = 
     kept = {value: count / total for value, count in ranked[:most] if count >= at_least}
     rest = [count for value, count in ranked if value not in kept]
     floor = max(sum(rest) / len(rest) / total if rest else 1.0 / total, 1e-6)
-    base = sum((count / total) ** 2 for count in values.values())
+    base = sum((count / total) ** 2 for _, count in ranked)
     return Frequencies(base=base, floor=min(floor, base), values=kept)
 
 
@@ -238,16 +202,16 @@ def thresholds(
 
     They are for an index of `population` records, where each record meets so many more strangers than among these
     `records`. `link` is the lowest weight from which upward no more than `target` of the pairs are false and no single
-    link is more than ten times `target` likely to be false. Pairs of relatives are left out: no threshold can tell
-    them from matches, and the hard rules of `decide` hold them back whatever they weigh. `review` goes down as far as
-    `REVIEWS_PER_RECORD` allows and a question is worth its while.
+    link is more than ten times `target` likely to be false; where the records hold no families, one in five. Pairs of
+    relatives are left out: no threshold can tell them from matches, and the hard rules of `decide` hold them back
+    whatever they weigh. `review` goes down as far as `REVIEWS_PER_RECORD` allows and a question is worth its while.
     """
     patterns = sorted(blocked)
     more = population / records
     weights = weights_of(rebased(fitted.model, records, population), patterns)
     ranked = sorted(zip(weights, patterns, strict=True), reverse=True)
     worst = min(10 * target, 0.5)
-    link = log2((1 - worst) / worst)
+    link = log2((1 - worst) / worst) if fitted.model.families else _SURE_ENOUGH
     pairs = false = 0.0
     for weight, pattern in ranked:
         false += blocked[pattern] * fitted.strangers[pattern] * more
