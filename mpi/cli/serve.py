@@ -20,6 +20,9 @@ from mpi.web.app import create_app
 from mpi.web.security import secret_key
 
 _BODY_MARGIN = 1024 * 1024
+_MOST_CONNECTIONS = 500
+_IDLE_SECONDS = 30
+"""Connections open at once, and how long one may stay silent: a hundred unfinished requests must not shut the door."""
 
 
 @click.command(epilog="Example: mpi serve --port 8080 --plain-http")
@@ -78,6 +81,9 @@ def _serve(app: App, host: str, port: int, threads: int, *, secure: bool, truste
             ident=None,
             max_request_body_size=LARGEST_STUDY + _BODY_MARGIN,
             clear_untrusted_proxy_headers=True,
+            connection_limit=_MOST_CONNECTIONS,
+            channel_timeout=_IDLE_SECONDS,
+            asyncore_use_poll=True,  # select stops at 1024 files
             **(proxy if trusted_proxy else {}),
         )
     except OSError as error:

@@ -4,14 +4,16 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -89,6 +91,16 @@ def test_without_plain_http_the_cookie_is_for_tls_only_and_the_server_says_so(
     assert cookie.startswith("__Host-mpi=")
     assert "Secure" in cookie
     assert "TLS" in logged
+
+
+def test_requests_that_are_never_finished_do_not_shut_the_door(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    half = b"POST /api/v1/studies/check HTTP/1.1\r\nHost: a\r\nContent-Length: 60000000\r\n\r\nhalf"
+    with serving(migrated_sqlite_url, "--plain-http", folder=tmp_path) as (address, _), ExitStack() as opened:
+        port = urlsplit(address).port
+        for _half in range(200):
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            connection.sendall(half)
+        assert get(address, "health/live")[0] == 200
 
 
 def run(url: str, *options: str, folder: Path) -> subprocess.CompletedProcess[str]:
