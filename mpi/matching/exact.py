@@ -197,6 +197,8 @@ def _records_agree(evidence: Evidence, _parameters: Parameters) -> Finding:
     records = [record.prepared for record in evidence.person.records]
     if any(record.placeholder for record in records):
         return _failed("A record of the person stands for nobody in particular.")
+    if evidence.person.used_again:
+        return _failed("A record of the person described somebody else before.")
     for what, values in (
         ("NHS numbers", {r.nhs for r in records if r.nhs}),
         ("birth dates", {r.birth for r in records if r.birth}),

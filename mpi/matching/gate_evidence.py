@@ -11,6 +11,7 @@ from mpi.domain.person import NHS, Demographics, ValueProblem
 from mpi.domain.study import StudyHeader
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.matching.rules import Standing, birth, family, given
 
 
 class NumberState(StrEnum):
@@ -69,11 +70,23 @@ class KnownPerson:
     restricted: bool = False
     open_tasks: int = 0
     kept_apart: bool = False
+    used_again: bool = False
+    """A record of theirs described somebody else before: its number was used again, or updated with another's data."""
 
     @property
     def verified_nhs(self) -> frozenset[str]:
         """NHS numbers that are verified on an active record; one on a merged record may be superseded."""
         return frozenset(r.prepared.nhs for r in self.records if r.prepared.nhs and r.prepared.nhs_verified)
+
+
+def describe_two_people(earlier: Prepared, later: Prepared) -> bool:
+    """Whether two versions of one record speak of two people: the birth date and a name differ, each clearly.
+
+    One of them alone may have been mended.
+    """
+    if birth(earlier, later) is not Standing.DIFFERENT:
+        return False
+    return Standing.DIFFERENT in (given(earlier, later), family(earlier, later))
 
 
 @dataclass(frozen=True, slots=True)

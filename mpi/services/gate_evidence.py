@@ -7,7 +7,15 @@ from mpi.config import Authority, Config
 from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER
 from mpi.domain.study import PatientId, StudyHeader
 from mpi.matching import nhs_number
-from mpi.matching.gate_evidence import Evidence, KnownPerson, KnownRecord, Number, NumberState
+from mpi.matching.gate_evidence import (
+    Evidence,
+    KnownPerson,
+    KnownRecord,
+    Number,
+    NumberState,
+    describe_two_people,
+)
+from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
@@ -153,4 +161,13 @@ def _known(unit: UnitOfWork, person_id: int) -> KnownPerson:
         restricted=any(record.restricted for record in (*records, *absorbed)),
         open_tasks=len(unit.tasks.open_of(every)),
         kept_apart=any(unit.persons.kept_apart_from(record_id) for record_id in every),
+        used_again=any(_used_again(unit, record) for record in records),
     )
+
+
+def _used_again(unit: UnitOfWork, record: StoredRecord) -> bool:
+    """Whether a record said of somebody else what it now says of this person."""
+    now = Prepared.from_json(record.prepared)
+    # Whether test numbers count makes no difference to names and birth dates.
+    earlier = (prepare(version.recorded, allow_test_numbers=True)[0] for version in unit.records.versions(record)[:-1])
+    return any(describe_two_people(before, now) for before in earlier)

@@ -130,6 +130,18 @@ def live_record_with_test_number(world: World) -> None:
     world.record(world.person(), "RZZ", "77", MARIA | {"nhs_number": UNUSED_NHS}, admits=True)
 
 
+def used_again(world: World) -> None:
+    """Maria's study was attached; then her number was used again for Peter."""
+    attached_to_maria(world)
+    world.change("RXX", "100", PETER | {"nhs_number": None})
+
+
+def mended(**before: str | None) -> Arrange:
+    """Maria's record said something else of her at first."""
+    return lambda world: (world.change("RXX", "100", MARIA | before), world.change("RXX", "100", MARIA))
+
+
+PETERS: dict[str, Any] = {"family_name": "HOLT", "given_name": "PETER", "birth_date": "19511102", "sex": "M"}
 MARTAS: dict[str, Any] = {"patient_id": rxx("101"), "given_name": "MARTA"}
 NOBODY: dict[str, Any] = {"patient_id": None}
 
@@ -255,6 +267,11 @@ CASES = [
     Case("a second record with another birth year", {}, says(birth_date="1967"), HOLD, "birth-date"),
     Case("a second record with another NHS number", {}, says(nhs_number=UNUSED_NHS), HOLD, "records-agree"),
     Case("a second record that was deleted says nothing any more", {}, lambda w: (says(birth_date="1969-03-24")(w), w.delete_record("RYY", "900")), ATTACH),
+    Case("the same study, after the number was used again for the one it now names", PETERS, used_again, HOLD, "records-agree"),
+    Case("a new study of the one for whom a number was used again", PETERS | {"study_uid": OTHER_STUDY}, used_again, HOLD, "records-agree"),
+    Case("a birth date that was mended", {}, mended(birth_date="1986-04-23"), ATTACH),
+    Case("a name that was mended", {}, mended(family_name="Holt", given_name="Eve"), ATTACH),
+    Case("somebody else's name and birth date, which were mended", {}, mended(family_name="Holt", given_name="Eve", birth_date="1991-07-15"), HOLD, "records-agree"),
     Case("a restricted person", {}, restricted, HOLD, "not-restricted"),
     Case("restricted at another hospital", {}, restricted_elsewhere, HOLD, "not-restricted"),
     Case("a restricted record was merged into the person's", {}, restricted_before_merge, HOLD, "not-restricted"),
