@@ -103,6 +103,15 @@ def strata(records: Sequence[Prepared], *, seed: int) -> list[Stratum]:
     return stratified(n, in_blocks, lambda size: _sharing(records, size, random), share, random)
 
 
+def _among(codes: Codes, known: Codes) -> NDArray[np.bool_]:
+    """Which of these stand among others that are sorted and many."""
+    if not len(known):
+        return np.zeros(len(codes), dtype=bool)
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    found: NDArray[np.bool_] = known[place] == codes
+    return found
+
+
 def stratified(
     n: int,
     in_blocks: Codes,
@@ -110,14 +119,14 @@ def stratified(
     share: Callable[[Codes, Codes], NDArray[np.bool_]],
     random: np.random.Generator,
 ) -> list[Stratum]:
-    """The strata of the pairs of `n` records, whoever found the blocked ones; `share` says which share a rare value."""
+    """The strata of the pairs of `n` records; `in_blocks` are sorted, `share` says which pairs share a rare value."""
     sample = min(SAMPLE, 20_000 + 10 * n)
     sharing, weight = sharing_some(sample)
-    sharing = sharing[~np.isin(sharing, in_blocks)]
+    sharing = sharing[~_among(sharing, in_blocks)]
     left = random.integers(0, n, size=sample)
     right = random.integers(0, n, size=sample)
     others = np.unique((np.minimum(left, right) * n + np.maximum(left, right))[left != right])
-    others = others[~np.isin(others, in_blocks)]
+    others = others[~_among(others, in_blocks)]
     others = others[~share(others // n, others % n)]
     rest = n * (n - 1) / 2 - len(in_blocks) - len(sharing) * weight
     found = [Stratum(in_blocks, 1.0), Stratum(sharing, weight)]

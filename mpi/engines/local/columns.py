@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ class Column:
     def __init__(self, codes: Codes, values: list[str]) -> None:
         self.codes = codes
         self.values = values
+        self._parts: dict[str, Ints] = {}
 
     @cached_property
     def arrow(self) -> Any:
@@ -93,7 +93,9 @@ class Column:
 
     def part(self, name: str) -> Ints:
         """A part of each British postcode."""
-        return self.numbered(lambda value: postcode_part(value, name))[0]
+        if name not in self._parts:
+            self._parts[name] = self.numbered(lambda value: postcode_part(value, name))[0]
+        return self._parts[name]
 
 
 class Table:
@@ -154,7 +156,7 @@ class Table:
             column = column.chunk(0)
         codes: Codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
         values: list[str] = column.dictionary.to_pylist()
-        if any(x >= y for x, y in pairwise(values)):
+        if values != sorted(values):
             return _sorted(codes, values)
         return Column(codes, values)
 

@@ -57,6 +57,11 @@ class PairFacts:
         found: Bools = (x == y) & (x >= 0)
         return found
 
+    def _either(self, field: str) -> Bools:
+        x, y = self.chunk.sides(field)
+        found: Bools = (x >= 0) | (y >= 0)
+        return found
+
     def _differ(self, field: str) -> Bools:
         x, y = self.chunk.sides(field)
         found: Bools = (x != y) & (x >= 0) & (y >= 0)
@@ -76,8 +81,10 @@ class PairFacts:
         lengths = self.chunk.table.column("given").lengths
         two = ~both | (lengths[x] == 1) | (lengths[y] == 1)
         asked = np.flatnonzero(both & (x != y) & ~exchanged)
-        names = ("given", "middle")
-        standing[asked] = by_records(self.chunk, names, asked, lambda a, b: CODES[rules.given(a, b)])
+        standing[asked] = by_records(self.chunk, ("given",), asked, lambda a, b: CODES[rules.given(a, b)])
+        # A middle name can only make a different name a close one.
+        again = asked[(standing[asked] == _DIFFERENT) & self._either("middle")[asked]]
+        standing[again] = by_records(self.chunk, ("given", "middle"), again, lambda a, b: CODES[rules.given(a, b)])
         # Where the names are equal, sex cannot matter.
         two[asked] = by_records(self.chunk, ("given", "sex"), asked, could_be_two) > 0
         return standing, two
@@ -87,8 +94,11 @@ class PairFacts:
         standing = np.where(both, _SAME, _UNKNOWN).astype(np.int64)
         x, y = self.chunk.sides("family")
         asked = np.flatnonzero(both & (x != y) & ~exchanged)
+        standing[asked] = by_records(self.chunk, ("family",), asked, lambda a, b: CODES[rules.family(a, b)])
+        # A previous name can only make another name the same one.
+        again = asked[(standing[asked] != _SAME) & self._either("previous_family")[asked]]
         fields = ("family", "previous_family")
-        standing[asked] = by_records(self.chunk, fields, asked, lambda a, b: CODES[rules.family(a, b)])
+        standing[again] = by_records(self.chunk, fields, again, lambda a, b: CODES[rules.family(a, b)])
         return standing
 
     def _birth(self) -> Ints:

@@ -4,7 +4,7 @@ A condition is worked out only for pairs that no earlier level took, and where i
 distinct pair of values.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -262,24 +262,27 @@ def by_records(
 
     if not len(pairs):
         return np.empty(0, dtype=np.int64)
-    columns = [chunk.table.column(field).values for field in fields]
-    lefts, rights = ([side[n][pairs] for side in map(chunk.sides, fields)] for n in (0, 1))
-    place = np.zeros(len(pairs), dtype=np.int64)
-    for column, sides in zip(columns, zip(lefts, rights, strict=True), strict=True):
-        for codes in sides:
-            place = pd.factorize(place * (len(column) + 1) + codes + 1)[0]
-    first = np.empty(place.max() + 1, dtype=np.int64)
-    first[place[::-1]] = np.arange(len(pairs))[::-1]
-
-    def people(sides: list[NDArray[np.int32]]) -> Iterator[Prepared]:
-        for row in zip(*(codes[first].tolist() for codes in sides), strict=True):
-            texts = zip(fields, columns, row, strict=True)
-            yield person({name: None if code < 0 else values[code] for name, values, code in texts})
-
-    cases = zip(people(lefts), people(rights), strict=True)
-    own = np.array([function(a, b) for a, b in cases], dtype=np.int64)
-    found: NDArray[np.int64] = own[place]
+    count = len(pairs)
+    sides = [np.concatenate([side[pairs] for side in chunk.sides(field)]) for field in fields]
+    place = np.zeros(2 * count, dtype=np.int64)
+    for field, codes in zip(fields, sides, strict=True):
+        place = pd.factorize(place * (len(chunk.table.column(field).values) + 1) + codes + 1)[0]
+    first = _first_places(place)
+    values = [[*chunk.table.column(field).values, None] for field in fields]
+    rows = zip(*(codes[first].tolist() for codes in sides), strict=True)
+    people = [person({name: own[code] for name, own, code in zip(fields, values, row, strict=True)}) for row in rows]
+    cases, distinct = pd.factorize(place[:count] * np.int64(len(people)) + place[count:])
+    lefts, rights = (distinct // len(people)).tolist(), (distinct % len(people)).tolist()
+    own = np.array([function(people[a], people[b]) for a, b in zip(lefts, rights, strict=True)], dtype=np.int64)
+    found: NDArray[np.int64] = own[cases]
     return found
+
+
+def _first_places(place: Ints) -> Ints:
+    """Where each of the numbers 0, 1, ... stands first."""
+    first = np.empty(place.max() + 1, dtype=np.int64)
+    first[place[::-1]] = np.arange(len(place))[::-1]
+    return first
 
 
 def _partial_date(chunk: Chunk, field: str, other: str, pairs: Pairs) -> Bools:
