@@ -123,10 +123,10 @@ def term_sql(comparison: Comparison, level: str, unseen: float) -> str:
     return f"CASE WHEN {asked} THEN least({x}, {y}) ELSE 0.0D END"
 
 
-def fields_of(model: LinkageModel) -> tuple[str, ...]:
-    """The fields that the model's comparisons look at, each once, in a fixed order."""
+def fields_of(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """The fields that the comparisons look at, each once, in a fixed order."""
     found: dict[str, None] = {}
-    for comparison in model.comparisons:
+    for comparison in comparisons:
         found |= dict.fromkeys(comparison.needs)
         if comparison.table:
             found[comparison.table] = None
