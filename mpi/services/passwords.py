@@ -43,6 +43,8 @@ _STEMS = (
 _RUNS = ("abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "1234567890" * 3, "0987654321" * 3)
 _LOOKALIKES = str.maketrans("@$!013457", "asioieast")
 _WAIT_SECONDS = 5.0
+MOST_AT_ONCE = 4
+"""Sign-ins that may wait for their turn, the one at work included: fewer than the server's threads."""
 
 
 def check_password(name: str, password: str) -> None:
@@ -74,16 +76,16 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._turn = threading.Lock()
+        self._turn = _Turn()
 
     def hash(self, password: str) -> str:
         """What is stored instead of `password`."""
-        with _Turn(self._turn):
+        with self._turn:
             return self._hasher.hash(password)
 
     def matches(self, stored: str | None, password: str) -> bool:
         """Whether `password` is the one that was stored; with None the answer is no, after the same time."""
-        with _Turn(self._turn):
+        with self._turn:
             try:
                 self._hasher.verify(stored or self._nobodys, password[:LONGEST])
             except (VerificationError, InvalidHashError):
@@ -100,14 +102,19 @@ class Passwords:
 
 
 class _Turn:
-    """The lock of `Passwords`, given up after a while: sign-ins in masses must not hold every thread of the server."""
+    """One at a time, few waiting, not for long: sign-ins in masses must not hold every thread of the server."""
 
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._lock = threading.Lock()
 
     def __enter__(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise TemporaryFailure("too many sign-ins at once")
         if not self._lock.acquire(timeout=_WAIT_SECONDS):
+            self._places.release()
             raise TemporaryFailure("too many sign-ins at once")
 
     def __exit__(self, *_error: object) -> None:
         self._lock.release()
+        self._places.release()

@@ -1,10 +1,14 @@
 """Which passwords are taken."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
+
 import pytest
 from argon2 import PasswordHasher
 
-from mpi.domain.errors import BadInput
-from mpi.services.passwords import LONGEST, Passwords, check_password
+from mpi.domain.errors import BadInput, TemporaryFailure
+from mpi.services.passwords import LONGEST, MOST_AT_ONCE, Passwords, check_password
 
 REFUSED = [
     pytest.param("elevenchars", "password-short", id="eleven characters"),
@@ -51,6 +55,30 @@ def test_the_password_that_was_stored_matches_and_no_other() -> None:
     assert passwords.matches(stored, "seven lanterns over")
     assert not passwords.matches(stored, "seven lanterns Over")
     assert "lanterns" not in stored
+
+
+class _Held(PasswordHasher):
+    """A hasher that works when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
+        self.go = threading.Event()
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.go.wait(10)
+        return super().hash(password, salt=salt)
+
+
+def test_sign_ins_in_masses_are_turned_away_at_once_and_the_others_served() -> None:
+    hasher = _Held()
+    passwords = Passwords(hasher)
+    with ThreadPoolExecutor(MOST_AT_ONCE + 2) as pool:
+        tries = [pool.submit(passwords.hash, "seven lanterns over") for _ in range(MOST_AT_ONCE + 2)]
+        refused = list(islice(as_completed(tries), 2))
+        hasher.go.set()
+    assert all(isinstance(one.exception(), TemporaryFailure) for one in refused)
+    assert all(one.result().startswith("$argon2id$") for one in tries if one not in refused)
+    assert passwords.hash("seven lanterns over").startswith("$argon2id$"), "the places are free again"
 
 
 def test_nobodys_password_is_never_right() -> None:
