@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi.matching.model import LinkageModel
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,11 +27,18 @@ class EcmFit:
     match: NDArray[np.float64]
 
 
-def agreements(levels: Sequence[NDArray[np.uint8]], names: Sequence[str]) -> "pd.DataFrame":
-    """A frame of 1 where the comparison reached its first level, 0 elsewhere; missing is 0, for ECM knows no gaps."""
+def agreements(model: LinkageModel, levels: Sequence[NDArray[np.uint8]]) -> "pd.DataFrame":
+    """A frame of 1 where the level reached speaks for one person, 0 elsewhere; missing is 0, for ECM knows no gaps.
+
+    Its columns are the model's comparisons.
+    """
     import pandas as pd
 
-    return pd.DataFrame({name: (level == 0).astype(np.uint8) for name, level in zip(names, levels, strict=True)})
+    found = {}
+    for comparison, level in zip(model.comparisons, levels, strict=True):
+        speaks = [place for place, entry in enumerate(comparison.levels) if entry.bits > 0]
+        found[comparison.name] = np.isin(level, speaks).astype(np.uint8)
+    return pd.DataFrame(found)
 
 
 def fit_ecm(frame: "pd.DataFrame") -> EcmFit:
@@ -40,7 +49,8 @@ def fit_ecm(frame: "pd.DataFrame") -> EcmFit:
     import recordlinkage
 
     used = frame.loc[:, frame.nunique() > 1]
-    classifier = recordlinkage.ECMClassifier(init="jaro")
+    # Its own bound (1e-4 a round) stops early where matches and strangers part slowly.
+    classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=2000, atol=1e-9)
     classifier.fit(used)
     return EcmFit(
         m={name: float(values[1]) for name, values in classifier.m_probs.items()},

@@ -4,9 +4,10 @@ The tables' pairs go through an engine together, so that pairs across cases are 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpi.engines.base import MISSING, Dataset, Engine, PairPatterns
+from mpi.engines.estimate import estimate
+from mpi.engines.local.train import estimate as estimate_columns
 from mpi.engines.reference import ReferenceEngine
 from mpi.engines.spark.engine import SparkEngine
+from mpi.engines.spark.session import spark_session
 from mpi.engines.weigh_columns import NO_RULE, OUTCOMES, RULES, decide
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import decide_pair
@@ -36,10 +40,22 @@ ENGINES = ("reference", "recordlinkage", "local", "spark")
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine in turn; Spark with two threads and as many partitions."""
+    """Each engine in turn; one Spark session of two threads serves all tests."""
     if request.param == "spark":
-        return SparkEngine(master="local[2]", partitions=2)
+        request.getfixturevalue("spark_session_for_tests")
+        return SparkEngine()
     return engine_named(request.param)
+
+
+@pytest.fixture(scope="module")
+def spark_session_for_tests() -> Iterator[Any]:
+    """A Spark session set for little data: planning and compiling would take far longer than the work."""
+    session = spark_session(master="local[2]", partitions=2)
+    session.conf.set("spark.sql.adaptive.enabled", "false")
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    yield session
+    session.stop()
 
 
 @dataclass
@@ -198,3 +214,14 @@ def test_any_small_data_set(
     model = starting_model(EXTRAS) if extras else load_default()
     found = engine_named(name).pairs(data, model, between=between)
     assert_equal(found, ReferenceEngine().pairs(data, model, between=between), model)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("engine", ["local", "spark"], indirect=True)
+def test_training_on_an_engine_gives_the_very_model_of_the_pure_functions(engine: Any, tmp_path: Path) -> None:
+    data, made = random_data(tmp_path, 7, 60)
+    found = estimate_columns(data, engine, seed=3)
+    assert found.hash == estimate(made, seed=3, extras=EXTRAS).hash
