@@ -15,7 +15,7 @@ import numpy as np
 from mpi import __version__
 from mpi.domain.errors import BadInput
 from mpi.engines.base import Dataset, Engine, PairPatterns
-from mpi.engines.weigh_columns import Decided, decide
+from mpi.engines.weigh_columns import Decided, decide, probabilities
 from mpi.matching.cluster import DecidedPairs, Standing, cluster
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import Range, range_of
@@ -238,7 +238,11 @@ class Dedup:
 def _decide(ids: Any, data: Dataset, model: LinkageModel, pairs: PairPatterns) -> output.Found:
     decided = decide(model, pairs)
     clustered = cluster(len(ids), as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
-    return output.Found(ids, pairs.left, pairs.right, decided.weight, pairs.levels, clustered, model.thresholds.review)
+    review, weight = model.thresholds.review, decided.weight
+    places = output.shown(weight, clustered, review)
+    probability = np.full(len(weight), np.nan)
+    probability[places] = probabilities(model, pairs.levels, pairs.terms, weight, places)
+    return output.Found(ids, pairs.left, pairs.right, weight, pairs.levels, clustered, review, probability)
 
 
 def as_pairs(pairs: PairPatterns, decided: Decided) -> DecidedPairs:

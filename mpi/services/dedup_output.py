@@ -34,17 +34,23 @@ class Found:
     clustered: Clustered
     review: float
     """Threshold in bits."""
+    probability: NDArray[np.float64]
+    """Of one person, relatives reckoned with; of pairs that are not `shown` nothing is said (NaN)."""
 
     def shown(self) -> Ints:
         """Places of the pairs that are written: those at or above the review threshold, and all that is to be asked."""
-        kept = (self.weight >= self.review) | (self.clustered.outcome != APART)
-        return np.flatnonzero(kept)
+        return shown(self.weight, self.clustered, self.review)
 
     def to_review(self) -> Ints:
         """Places of the pairs a human must see, best first."""
         places = np.flatnonzero(self.clustered.outcome == REVIEW)
         order = np.lexsort((self.right[places], self.left[places], -self.weight[places]))
         return places[order]
+
+
+def shown(weight: NDArray[np.float64], clustered: Clustered, review: float) -> Ints:
+    """As `Found.shown`."""
+    return np.flatnonzero((weight >= review) | (clustered.outcome != APART))
 
 
 def counts(found: Found) -> dict[str, int]:
@@ -77,12 +83,6 @@ def patterns(levels: Sequence[NDArray[np.uint8]], places: Ints) -> Any:
     return fixed.cast(pa.binary()).cast(pa.string())
 
 
-def probability(weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the odds of 2 to the power of `weight` bits are as a probability."""
-    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp2(-weight))
-    return found
-
-
 def _names(codes: NDArray[np.uint8], names: Sequence[str]) -> Any:
     """Codes as text; `NO_RULE` is null."""
     import pyarrow as pa
@@ -98,7 +98,7 @@ def _pairs_table(found: Found, places: Ints) -> dict[str, Any]:
         "left_id": found.ids.take(pa.array(found.left[places])),
         "right_id": found.ids.take(pa.array(found.right[places])),
         "weight": pa.array(weight),
-        "probability": pa.array(probability(weight)),
+        "probability": pa.array(found.probability[places]),
         "pattern": patterns(found.levels, places),
         "decision": _names(found.clustered.outcome[places], [outcome.value for outcome in OUTCOMES]),
         "rule": _names(found.clustered.rule[places], [rule.value for rule in RULES]),
