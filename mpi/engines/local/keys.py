@@ -132,6 +132,41 @@ def _kinds(found: list[tuple[str, Ints]]) -> Iterator[tuple[str, list[Ints]]]:
 
 
 @dataclass
+class Blocks:
+    """Keys of one kind in order, the record of each, and where each block of equal keys begins and how large it is."""
+
+    keys: Ints
+    rids: Ints
+    starts: Ints
+    sizes: Ints
+
+    @property
+    def large(self) -> NDArray[np.bool_]:
+        """Which blocks are too large to tell anybody apart."""
+        found: NDArray[np.bool_] = self.sizes > BLOCK_LIMIT
+        return found
+
+
+def _blocks(keys: Sequence[Ints]) -> Blocks:
+    rids = np.concatenate([np.flatnonzero(key >= 0) for key in keys])
+    own = np.concatenate([key[key >= 0] for key in keys])
+    order = np.argsort(own, kind="stable")
+    own, rids = own[order], rids[order]
+    starts = np.flatnonzero(np.append(len(own) > 0, own[1:] != own[:-1])[: len(own)])
+    return Blocks(own, rids, starts, np.diff(np.append(starts, len(own))))
+
+
+def kept_keys(table: Table) -> list[tuple[Ints, Ints]]:
+    """For each kind of key the records that have one and the keys, without those of blocks that are skipped."""
+    found = []
+    for _, keys in _kinds(slots(table)):
+        blocks = _blocks(keys)
+        kept = np.repeat(~blocks.large, blocks.sizes)
+        found.append((blocks.rids[kept], blocks.keys[kept]))
+    return found
+
+
+@dataclass
 class _Found:
     codes: Ints
     skipped_keys: int
@@ -140,18 +175,11 @@ class _Found:
 
 def _pairs_of_kind(keys: Sequence[Ints], n: int) -> _Found:
     """All pairs under one kind of key, as left * n + right; each key's own pairs once."""
-    rids = np.concatenate([np.flatnonzero(key >= 0) for key in keys])
-    own = np.concatenate([key[key >= 0] for key in keys])
-    if not len(own):
-        return _Found(np.empty(0, dtype=np.int64), 0, 0)
-    order = np.argsort(own, kind="stable")
-    own, rids = own[order], rids[order]
-    starts = np.flatnonzero(np.concatenate(([True], own[1:] != own[:-1])))
-    sizes = np.diff(np.append(starts, len(own)))
-    large = sizes > BLOCK_LIMIT
+    blocks = _blocks(keys)
+    rids, starts, sizes, large = blocks.rids, blocks.starts, blocks.sizes, blocks.large
     # How many records of the same block stand behind each, none where the block is too large.
     ends = np.repeat(np.where(large, starts, starts + sizes), sizes)
-    behind = np.maximum(ends - np.arange(len(own)) - 1, 0)
+    behind = np.maximum(ends - np.arange(len(rids)) - 1, 0)
     places = np.flatnonzero(behind)
     found = []
     step = 1

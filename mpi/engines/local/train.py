@@ -1,6 +1,7 @@
 """A model estimated from a prepared data set over columns: the very model that `mpi.engines.estimate` gives."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +10,40 @@ from mpi.domain.errors import BadInput
 from mpi.engines.base import Dataset, Progress, silent
 from mpi.engines.estimate import Counted, from_counts
 from mpi.engines.local.columns import Table
-from mpi.engines.local.engine import LocalEngine
+from mpi.engines.local.engine import Compared, LocalEngine
 from mpi.engines.pairs import SHARED_VALUES, Codes, sample_sharing, stratified
 from mpi.engines.weigh_columns import counted_patterns
-from mpi.matching.model import LinkageModel
+from mpi.matching.model import Comparison, LinkageModel
 from mpi.matching.shape import starting_model
 from mpi.matching.train import TARGET_FALSE_LINKS, Pattern
 
 
+class Comparing(Protocol):
+    """What an estimate asks of the engine that compares: `LocalEngine` and the Spark engine do it."""
+
+    def table(self, data: Dataset) -> Table:
+        """The data set's columns, for the samples that are drawn here."""
+        ...
+
+    def compared(self, data: Dataset, comparisons: Sequence[Comparison], *, progress: Progress = silent) -> Compared:
+        """The candidate pairs and their levels."""
+        ...
+
+    def levels(
+        self,
+        table: Table,
+        comparisons: Sequence[Comparison],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        progress: Progress = silent,
+    ) -> list[NDArray[np.uint8]]:
+        """The level of each comparison for each of these pairs."""
+        ...
+
+
 def estimate(
     data: Dataset,
-    engine: LocalEngine | None = None,
+    engine: Comparing | None = None,
     *,
     seed: int,
     name: str = "trained",
@@ -40,7 +64,7 @@ def estimate(
 class _Estimate:
     """One estimate: records are numbered without placeholder persons, as the pure functions number them."""
 
-    def __init__(self, data: Dataset, engine: LocalEngine, seed: int, progress: Progress) -> None:
+    def __init__(self, data: Dataset, engine: Comparing, seed: int, progress: Progress) -> None:
         self.data = data
         self.engine = engine
         self.seed = seed
