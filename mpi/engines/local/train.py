@@ -1,7 +1,7 @@
 """A model estimated from a prepared data set over columns: the very model that `mpi.engines.estimate` gives."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from mpi.matching.shape import starting_model
 from mpi.matching.train import TARGET_FALSE_LINKS, Pattern
 
 
+@runtime_checkable
 class Comparing(Protocol):
     """What an estimate asks of the engine that compares: `LocalEngine` and the Spark engine do it."""
 
