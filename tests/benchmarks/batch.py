@@ -1,0 +1,155 @@
+"""Batch linkage of synthetic populations against Splink: seconds of each phase and peak memory, medians of three.
+
+`python -m tests.benchmarks.batch [--full]`; figures in var/bench/batch.json. The two take turns, each in a process of
+its own with two threads. Both estimate their model on the data and end with clusters. Ours starts from recorded values
+in Parquet, Splink from the values we prepared.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.machine import describe, load_average
+
+FOLDER = Path("var/bench")
+SEED = 90_002
+SMALL, FULL = (20_000,), (100_000, 1_000_000)
+ROUNDS = 3
+RECORDS_PER_PERSON = 1.95
+THREADS = 2
+
+
+def ours(raw: Path) -> dict[str, Any]:
+    """Prepare, block, compare, estimate, decide and cluster: seconds of each phase."""
+    from mpi.engines.local.engine import LocalEngine
+    from mpi.engines.local.train import estimate
+    from mpi.engines.preparing import prepare_dataset
+    from mpi.engines.weigh_columns import decide
+    from mpi.matching.cluster import cluster
+    from mpi.matching.shape import starting_model
+    from mpi.services.dedup import as_pairs, standing_of
+
+    found: dict[str, Any] = {}
+    begin = time.perf_counter()
+
+    def lap(phase: str) -> None:
+        nonlocal begin
+        found[phase] = time.perf_counter() - begin
+        begin = time.perf_counter()
+
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        data = prepare_dataset(raw, Path(folder), workers=THREADS)
+        lap("prepare")
+        engine = LocalEngine(threads=THREADS)
+        compared = engine.compared(data, starting_model(data.extras).comparisons)
+        lap("block and compare")
+        model = estimate(data, engine, seed=1)
+        lap("train")
+        pairs = engine.pairs(data, model)
+        decided = decide(model, pairs)
+        lap("facts and decisions")
+        clustered = cluster(data.records, as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
+        lap("cluster")
+    return found | {"pairs": len(compared.pairs.left), "clustered": len(clustered.cluster)}
+
+
+def child(side: str, path: Path) -> None:
+    """One measurement, printed as JSON."""
+    if side == "splink":
+        from tests.benchmarks import splink_side
+
+        found = splink_side.run(path, threads=THREADS)
+    else:
+        found = ours(path)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # Worker processes live while the first phase runs; each is counted as large as the largest.
+    found["peak_mib"] = (own + (THREADS * workers if side == "ours" else 0)) / 1024
+    print(json.dumps(found))
+
+
+def measure(side: str, path: Path) -> dict[str, Any]:
+    """One measurement in a process of its own; `seconds` is its total with the start of the process."""
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "tests.benchmarks.batch", "--child", side, "--file", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found | {"seconds": time.perf_counter() - begin, "load_average": load_average()}
+
+
+def files(records: int) -> tuple[Path, Path]:
+    """The recorded values of a population of about so many records, and Splink's input; made once."""
+    from mpi.engines.preparing import prepare_dataset
+    from mpi.synth.population import make
+    from mpi.synth.write import write
+    from tests.benchmarks import splink_side
+
+    raw, ready = FOLDER / f"batch-{records}.parquet", FOLDER / f"batch-{records}-splink.parquet"
+    write(make(round(records / RECORDS_PER_PERSON), SEED), raw)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        splink_side.write_input(prepare_dataset(raw, Path(folder), workers=THREADS), ready)
+    return raw, ready
+
+
+def compare(records: int, rounds: int) -> dict[str, Any]:
+    """Both sides at one size, in turns: medians of each figure."""
+    raw, ready = files(records)
+    runs: dict[str, list[dict[str, Any]]] = {"ours": [], "splink": []}
+    for _ in range(rounds):
+        for side, path in (("ours", raw), ("splink", ready)):
+            runs[side].append(measure(side, path))
+    found: dict[str, Any] = {"records": records, "rounds": rounds}
+    for side, own in runs.items():
+        found[side] = {name: round(median(run[name] for run in own), 2) for name in own[0]}
+    found["times_faster"] = round(found["splink"]["seconds"] / found["ours"]["seconds"], 2)
+    found["memory_share"] = round(found["ours"]["peak_mib"] / found["splink"]["peak_mib"], 2)
+    return found
+
+
+def run(*, full: bool, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+    """All sizes."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return [compare(records, rounds) for records in (FULL if full else SMALL)]
+
+
+def show(found: list[dict[str, Any]]) -> None:
+    """The figures as text."""
+    for row in found:
+        print(f"\n{row['records']:,} records, medians of {row['rounds']}")
+        for side in ("ours", "splink"):
+            phases = [f"{name} {value:.2f}" for name, value in row[side].items() if name not in _NOT_PHASES]
+            own = row[side]
+            print(f"  {side:<7} {own['seconds']:>8.2f} s {own['peak_mib']:>7,.0f} MiB {own['pairs']:>10,.0f} pairs")
+            print(f"          {', '.join(phases)}")
+        print(f"  {row['times_faster']} times as fast, {row['memory_share']} of the memory")
+
+
+_NOT_PHASES = ("seconds", "peak_mib", "pairs", "clustered", "load_average")
+
+
+def main() -> None:
+    """Measure, or be one of the measured."""
+    parser = argparse.ArgumentParser(description="Batch linkage against Splink.")
+    parser.add_argument("--full", action="store_true", help="100,000 and 1,000,000 records")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--child", choices=("ours", "splink"))
+    parser.add_argument("--file", type=Path)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child, options.file)
+        return
+    found = run(full=options.full, rounds=options.rounds)
+    show(found)
+    document = {"machine": describe(), "batch": found}
+    (FOLDER / "batch.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
