@@ -91,6 +91,10 @@ class _Walker:
             raise CutOff
         return found
 
+    def over(self, data: bytes) -> "_Walker":
+        """A walker over other bytes of the same encoding."""
+        return _Walker(io.BytesIO(data), self._encoding, len(data))
+
     def at_end(self) -> bool:
         """Whether nothing but padding is left."""
         left = self._end - self._file.tell()
@@ -116,6 +120,30 @@ class _Walker:
             else:
                 while (inner := self.header()).tag != _ITEM_END:
                     self.skip(inner, depth + 1)
+
+    def items_repeat(self, sequence: _Header) -> bool:
+        """Whether an attribute stands twice in one item of a sequence; False for what is no sequence."""
+        end = self._end if sequence.length == _UNDEFINED else self._file.tell() + sequence.length
+        while self._file.tell() < end:
+            item = self.header()
+            if item.tag != _ITEM:
+                return False
+            if self._repeats(item):
+                return True
+        return False
+
+    def _repeats(self, item: _Header) -> bool:
+        end = self._end if item.length == _UNDEFINED else self._file.tell() + item.length
+        seen = set[int]()
+        while self._file.tell() < end:
+            header = self.header()
+            if header.tag == _ITEM_END:
+                return False
+            if header.tag in seen:
+                return True
+            seen.add(header.tag)
+            self.skip(header)
+        return False
 
     def _jump(self, length: int) -> None:
         target = self._file.tell() + length
@@ -215,6 +243,14 @@ def _inflated(file: BinaryIO) -> tuple[BinaryIO, bool]:
     return io.BytesIO(inflated), stream.eof
 
 
+def _items_repeat(element: bytes, walker: _Walker) -> bool:
+    inner = walker.over(element)
+    try:
+        return inner.items_repeat(inner.header())
+    except CutOff:
+        return False  # not the items of a sequence
+
+
 def _elements(walker: _Walker, wanted: Container[int], *, whole: bool) -> bytes:
     """The wanted elements and the character set, joined. With `whole` False the bytes may end anywhere."""
     taken, seen = bytearray(), set[int]()
@@ -222,11 +258,12 @@ def _elements(walker: _Walker, wanted: Container[int], *, whole: bool) -> bytes:
         while not walker.at_end():
             header = walker.header()
             if header.tag in wanted or header.tag == _CHARACTER_SET:
-                if header.tag in seen:
+                element = walker.take(header)
+                if header.tag in seen or _items_repeat(element, walker):
                     # PS3.5 section 7.1 allows each once; which of two values counts, every reader decides for itself.
                     raise BadInput("an attribute of the patient or study stands twice", code="dicom-file")
                 seen.add(header.tag)
-                taken += walker.take(header)
+                taken += element
                 if len(taken) > MOST_BYTES:
                     raise BadInput("the attributes of patient and study are too long", code="dicom-size")
             else:

@@ -193,6 +193,22 @@ def _twice(group: int, element: int, vr: bytes, value: bytes) -> bytes:
     return WHOLE + struct.pack("<HH2sH", group, element, vr, len(value)) + value
 
 
+_ELSEWHERE = struct.pack("<HH2sH", 0x10, 0x20, b"LO", 4) + b"555 "
+
+
+def _in_an_item(elements: bytes) -> bytes:
+    """A good file with other patient ids at its end, in one item."""
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(elements)) + elements
+    return WHOLE + struct.pack("<HH2sHI", 0x10, 0x1002, b"SQ", 0, len(item)) + item
+
+
+def test_two_items_of_the_other_ids_may_have_the_same_attributes() -> None:
+    data = an_object(OtherPatientIDsSequence=Sequence([item(PatientID="1"), item(PatientID="2")]))
+    data["OtherPatientIDsSequence"].is_undefined_length = True
+    assert header_from_file(as_bytes(data)).other_patient_ids == (PatientId("1"), PatientId("2"))
+    assert header_from_file(_in_an_item(_ELSEWHERE)).other_patient_ids == (PatientId("555"),)
+
+
 def _with(number: int, vr: str, value: Any) -> bytes:
     """An object with one attribute in another representation than the standard's."""
     data = an_object()
@@ -213,6 +229,7 @@ UNREADABLE: list[tuple[str, Callable[[], bytes], str]] = [
     ("a study UID that is none", _wrong_uid, r"\(0020,000D\) Study Instance UID is not a valid UID"),
     ("two names, each in an element", lambda: _twice(0x10, 0x10, b"PN", b"Holt^Peter"), "twice"),
     ("two patient ids, each in an element", lambda: _twice(0x10, 0x20, b"LO", b"200 "), "twice"),
+    ("two numbers in one item of the other ids", lambda: _in_an_item(_ELSEWHERE + _ELSEWHERE), "twice"),
     ("a patient id as a number", lambda: _with(0x00100020, "US", 100), r"\(0010,0020\)"),
     ("other patient ids as items", lambda: _with(0x00101000, "SQ", [item(PatientID="200")]), r"\(0010,1000\)"),
     ("two other ids in one long text", lambda: _with(0x00101000, "LT", "X1\\X2"), r"\(0010,1000\)"),
