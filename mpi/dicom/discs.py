@@ -42,7 +42,8 @@ def headers_of_path(path: Path) -> tuple[StudyHeader, ...]:
         header = read_header(path)
         return (header,) if header else joined(_named(path.parent, _listed(path)))
     except OSError as error:
-        raise BadInput(f"{error.filename or path} cannot be read ({error.strerror})", code="dicom-file") from error
+        name = _printable(Path(error.filename or path))
+        raise BadInput(f"{name} cannot be read ({error.strerror})", code="dicom-file") from error
 
 
 def _named(root: Path, files: Iterator[Path]) -> Iterator[StudyHeader]:
@@ -50,9 +51,15 @@ def _named(root: Path, files: Iterator[Path]) -> Iterator[StudyHeader]:
         try:
             header = read_header(file)
         except BadInput as error:
-            raise BadInput(f"{file.relative_to(root)}: {error}", code=error.code, field=error.field) from error
+            name = _printable(file.relative_to(root))
+            raise BadInput(f"{name}: {error}", code=error.code, field=error.field) from error
         if header is not None:
             yield header
+
+
+def _printable(path: Path) -> str:
+    """A file's name without what would steer a terminal or is no text: whoever wrote the disc chose it."""
+    return "".join(c if c.isprintable() else "?" for c in str(path))
 
 
 def _dicom_files(folder: Path) -> Iterator[Path]:

@@ -398,6 +398,13 @@ def test_a_damaged_object_in_a_folder_is_named(tmp_path: Path) -> None:
         header_from_path(tmp_path)
 
 
+def test_the_name_of_a_damaged_object_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "\x1b[2J\udcff.dcm").write_bytes(WHOLE[:-10])
+    with pytest.raises(BadInput, match=r"^\?\[2J\?\.dcm: ") as caught:
+        header_from_path(tmp_path)
+    assert str(caught.value).isprintable()
+
+
 def test_a_folder_without_dicom_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "readme").write_text("nothing")
     with pytest.raises(BadInput, match="no DICOM study"):
