@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import disk, hl7_reader, indexes, listener, scoring, work
+from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, scoring, work
 from tests.benchmarks.machine import describe, load_average
 from tests.benchmarks.population import Population, messages, write
 from tests.fixtures.postgres import PostgresServer, running_server
@@ -44,6 +44,8 @@ class Bench:
         with part("small things"):
             self.found["reader_microseconds"] = hl7_reader.run()
             self.found["scoring"] = scoring.run()
+        with part("batch linkage beside Splink"):
+            self.found["batch"] = batch.run(full=self.found["full"])
         for persons in sizes:
             with part(f"an index of {persons:,} people"):
                 population = self.populations[persons] = write(persons, FOLDER)
@@ -147,6 +149,7 @@ def show(found: dict[str, Any]) -> None:
     for name, load in found["load"].items():
         print(f"  {name:<32} {load['rows']:>8,} rows, {load['rows_per_second']:>6,} rows/s, {load['seconds']:.0f} s")
     print(f"\nWeighing one record against {found['scoring']['candidates']} candidates: {found['scoring']['ms']} ms")
+    batch.show(found["batch"])
     print("\nReading one message (microseconds)")
     for name, ways in found["reader_microseconds"].items():
         print(f"  {name:<20} " + ", ".join(f"{way} {figure:.0f}" for way, figure in ways.items()))
