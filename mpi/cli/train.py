@@ -17,6 +17,7 @@ from mpi.files.person_file import open_person_file
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.matching.train import TARGET_FALSE_LINKS
 
 
 def _prepared(paths: tuple[Path, ...], column_map: ColumnMap, progress: Progress) -> Iterator[Prepared]:
@@ -60,6 +61,14 @@ def _summary(model: LinkageModel, out: Path) -> dict[str, object]:
     type=click.IntRange(min=2),
     help="Records in the index the model is meant for [as many as in the files].",
 )
+@click.option(
+    "--target-false-links",
+    "target",
+    type=click.FloatRange(min=0.000001, max=0.1),
+    default=TARGET_FALSE_LINKS,
+    show_default=True,
+    help="Share of automatic links that may be false, by the model's own estimate.",
+)
 @json_option
 def train(
     files: tuple[Path, ...],
@@ -68,6 +77,7 @@ def train(
     seed: int,
     name: str,
     population: int | None,
+    target: float,
     as_json: bool,
 ) -> None:
     """Estimate a linkage model from person files, without truth."""
@@ -77,7 +87,7 @@ def train(
         records = list(_prepared(files, column_map, progress))
         progress.add_task("comparing pairs and estimating", total=None)
         extras = {extra.name: extra.compare for extra in column_map.extras}
-        model = estimate(records, seed=seed, name=name, extras=extras, population=population)
+        model = estimate(records, seed=seed, name=name, extras=extras, population=population, target=target)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(model.to_json(), encoding="utf-8")
     if as_json:
@@ -86,3 +96,5 @@ def train(
     t = model.thresholds
     click.echo(f"{out}: model {model.hash[:12]} from {len(records)} records")
     click.echo(f"link at {t.link} bits, keep at {t.keep}, review at {t.review}")
+    if not model.families:
+        click.echo("these records hold next to no relatives: the model is for them, not for a register of families")

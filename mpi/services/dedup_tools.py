@@ -8,11 +8,13 @@ from typing import Any
 from mpi.domain.errors import BadInput
 from mpi.engines.base import Dataset, Engine
 from mpi.engines.estimate import estimate
-from mpi.engines.local.engine import LocalEngine
+from mpi.engines.local.train import Comparing
 from mpi.engines.local.train import estimate as estimate_columns
 from mpi.engines.preparing import prepare_dataset
 from mpi.matching.model import LinkageModel
+from mpi.reports.dedup import write
 from mpi.services.dedup import Result
+from mpi.services.dedup_report import figures
 
 ENGINES: Mapping[str, tuple[str, str]] = {
     "local": ("mpi.engines.local.engine", "LocalEngine"),
@@ -48,12 +50,13 @@ class BatchTools:
         """As `Tools.train`: over columns, unless the engine is the one that others are held against."""
         if self.engine.name == "reference":
             return estimate(list(data.people()), seed=seed, extras=data.extras)
-        own = self.engine if isinstance(self.engine, LocalEngine) else None
+        own = self.engine if isinstance(self.engine, Comparing) else None
         return estimate_columns(data, own, seed=seed, progress=progress)
 
     def report(self, out: Path, folder: Path, found: Result) -> bool:
         """As `Tools.report`."""
-        return False
+        write(out, figures(found, [Path(one["path"]).name for one in found.run["inputs"]]))
+        return True
 
 
 def problems_text(problems: list[dict[str, Any]], paths: list[Path], plain: Mapping[str, str]) -> list[str]:

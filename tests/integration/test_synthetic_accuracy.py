@@ -33,7 +33,7 @@ def found(index: MemoryIndex, rows: list[Row]) -> Measured:
 
 def test_automatic_links_are_right(found: Measured) -> None:
     assert found.precision >= 0.999
-    assert found.recall >= 0.90
+    assert found.recall >= 0.88
 
 
 def test_links_and_reviews_together_find_nearly_all(found: Measured, index: MemoryIndex, rows: list[Row]) -> None:
