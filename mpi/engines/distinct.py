@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 from mpi.matching import nhs_number
@@ -63,6 +65,15 @@ def _status(text: str) -> Row:
     return (code, "unknown-code" if code is None else None)
 
 
+@dataclass
+class Started:
+    """Values being read: the parts, and the workers' promises, none where the parts are read here."""
+
+    column: str
+    parts: list[Sequence[str]]
+    promises: list[Future[list[Row]]]
+
+
 class Readers:
     """Reads distinct values: at once, or in worker processes where a column has `MANY`."""
 
@@ -70,23 +81,25 @@ class Readers:
         self._pool = pool
         self._allow = allow_test_numbers
 
-    def start(self, column: str, values: Sequence[str]) -> "list[Future[list[Row]]] | list[Row]":
+    def start(self, column: str, values: Sequence[str]) -> Started:
         """Begin to read; `finish` gives the rows."""
         if self._pool is None or len(values) < MANY:
-            return read_values(column, values, self._allow)
+            return Started(column, [values], [])
         parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
-        return [self._pool.submit(read_values, column, part, self._allow) for part in parts]
+        try:
+            return Started(column, parts, [self._pool.submit(read_values, column, p, self._allow) for p in parts])
+        except BrokenProcessPool:
+            return Started(column, parts, [])
 
-    @staticmethod
-    def finish(started: "list[Future[list[Row]]] | list[Row]") -> list[Row]:
-        """The rows, in the order of the values."""
-        found: list[Row] = []
-        for part in started:
-            if isinstance(part, Future):
-                found.extend(part.result())
-            else:
-                found.append(part)
-        return found
+    def finish(self, started: Started) -> list[Row]:
+        """The rows, in the order of the values; read here where there are no workers, or they died."""
+        try:
+            found = [promise.result() for promise in started.promises]
+        except BrokenProcessPool:
+            # A script that starts us without a guard for its own start cannot have workers; memory may run out.
+            found = []
+        found = found or [read_values(started.column, part, self._allow) for part in started.parts]
+        return [row for part in found for row in part]
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Preparing a whole file by its distinct values gives what preparing each record gives."""
 
 from collections import Counter
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -104,3 +106,16 @@ def test_missing_columns_are_missing_values(tmp_path: Path) -> None:
     pq.write_table(pa.table({"record_id": ["1", "2"], "family_name": ["Smith", None]}), tmp_path / "raw.parquet")
     one, other = prepare_dataset(tmp_path / "raw.parquet", tmp_path).people()
     assert (one.family, one.given, other.family) == ("SMITH", None, None)
+
+
+def test_workers_that_die_cost_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying:
+        def submit(self, *_: object) -> Future[list[distinct.Row]]:
+            promise: Future[list[distinct.Row]] = Future()
+            promise.set_exception(BrokenProcessPool("a worker was killed"))
+            return promise
+
+    monkeypatch.setattr(distinct, "MANY", 2)
+    reading = distinct.Readers(Dying(), allow_test_numbers=True)  # type: ignore[arg-type]
+    values = ["Smith", "Jones", "UNKNOWN"]
+    assert reading.finish(reading.start("town", values)) == distinct.read_values("town", values, True)
