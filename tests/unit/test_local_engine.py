@@ -6,13 +6,16 @@ from functools import cache
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
 from mpi.engines.base import Dataset
+from mpi.engines.local import kernels
 from mpi.engines.local.columns import Table
 from mpi.engines.local.engine import LocalEngine
 from mpi.engines.local.facts import PairFacts
@@ -32,6 +35,7 @@ from mpi.engines.weigh_columns import (
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import decide_pair, zones_of
 from mpi.matching.facts import facts_of
+from mpi.matching.kinds import jaro_winkler
 from mpi.matching.model import Frequencies, LinkageModel, load_default
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
@@ -106,9 +110,9 @@ def same_as_python(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(people, min_size=2, max_size=9), st.sampled_from(["shipped", "own"]))
-def test_random_pairs_agree_with_python(records: list[Prepared], name: str) -> None:
-    with TemporaryDirectory() as folder:
+@given(st.lists(people, min_size=2, max_size=9), st.sampled_from(["shipped", "own"]), st.sampled_from([0, 64]))
+def test_random_pairs_agree_with_python(records: list[Prepared], name: str, few: int) -> None:
+    with TemporaryDirectory() as folder, patch.object(kernels, "FEW", few):
         data = write_dataset(Path(folder), records, EXTRAS)
         assert list(data.people()) == records
         same_as_python(data, records, models()[name], list(combinations(range(len(records)), 2)))
@@ -190,3 +194,15 @@ def test_no_records_and_no_pairs(tmp_path: Path) -> None:
         found = ENGINE.pairs(write_dataset(tmp_path, records), load_default())
         assert len(found) == 0
         assert len(decide(load_default(), found).weight) == 0
+
+
+def test_similarity_by_query_is_similarity_by_the_one_function() -> None:
+    texts = sorted(
+        {"", " ", "A", "AB", "BA", "ABC", "MARTHA", "MARHTA", "DIXON", "DICKSONX", "A" * 100, "AB" * 50, "HIGH ST"}
+    )
+    column = kernels.Column(np.empty(0, dtype=np.int32), texts)
+    x, y = (side.ravel() for side in np.meshgrid(np.arange(len(texts)), np.arange(len(texts)), indexing="ij"))
+    x, y = x[x <= y], y[x <= y]
+    with patch.object(kernels, "FEW", 0):
+        queried = kernels.jaro_winkler(column, x, y, ENGINE.connection)
+    assert queried == pytest.approx([jaro_winkler(texts[a], texts[b]) for a, b in zip(x, y, strict=True)], abs=1e-12)

@@ -11,6 +11,8 @@ from mpi.matching import kinds
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 _NEAR = 1e-9
+FEW = 64
+"""Pairs of values that are not worth a query."""
 
 
 def at_least(similarity: Floats, threshold: float, column: Column, x: Ints, y: Ints) -> Bools:
@@ -23,7 +25,7 @@ def at_least(similarity: Floats, threshold: float, column: Column, x: Ints, y: I
 
 def jaro_winkler(column: Column, x: Ints, y: Ints, connection: Any) -> Floats:
     """Similarity 0-1 of pairs of values; `x` <= `y`. DuckDB where bytes are characters, else the one function."""
-    if len(x) < 64 or not column.is_ascii:
+    if len(x) < FEW or not column.is_ascii:
         return np.array(
             [
                 kinds.jaro_winkler(column.values[a], column.values[b])
