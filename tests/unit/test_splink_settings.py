@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from mpi.cli.model import model as model_command
 from mpi.domain.errors import BadInput
 from mpi.engines.splink_settings.conditions import read_conditions
-from mpi.engines.splink_settings.export import term_frequencies, to_splink
+from mpi.engines.splink_settings.export import complete_term_frequencies, term_frequencies, to_splink
 from mpi.engines.splink_settings.read import from_splink
 from mpi.engines.splink_settings.templates import DIALECTS, condition_sql
 from mpi.matching.kinds import RECORD_KINDS, VALUE_KINDS
@@ -116,19 +116,12 @@ def splink_weights(folder: Path, model: LinkageModel, people: list[Prepared]) ->
     source = f"SELECT row_number() OVER () - 1 AS rid, *, {extras} FROM read_parquet('{data.prepared}')"  # noqa: S608
     connection.execute(f"CREATE TABLE people AS {source}")
     settings = to_splink(model)
-    floors = {
-        level["tf_adjustment_column"]: level["tf_minimum_u_value"]
-        for c in settings["comparisons"]
-        for level in c["comparison_levels"]
-        if "tf_adjustment_column" in level
-    }
     settings["blocking_rules_to_generate_predictions"] = [{"blocking_rule": "1=1"}]
     api = DuckDBAPI(connection)
     linker = Linker(api.register("people"), SettingsCreator.from_path_or_dict(settings))
-    for column, shares in term_frequencies(model).items():
+    for column in term_frequencies(model):
         there = connection.execute(f'SELECT DISTINCT "{column}" FROM people WHERE "{column}" IS NOT NULL').fetchall()  # noqa: S608
-        values = sorted(row[0] for row in there)
-        table = pa.table({column: values, f"tf_{column}": [shares.get(v, floors[column]) for v in values]})
+        table = pa.table(complete_term_frequencies(model, column, (row[0] for row in there)))
         linker.table_management.register_term_frequency_lookup(api.register(table), column)
     found = linker.inference.predict().as_record_list()
     return {(row["rid_l"], row["rid_r"]): row["match_weight"] for row in found}

@@ -136,12 +136,15 @@ def fields_of(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def asked_sql(model: LinkageModel, levels: Sequence[str], terms: Sequence[str]) -> str:
+def asked_sql(model: LinkageModel, levels: Sequence[str]) -> str:
     """SQL that is true for every pair of which a hard rule can ask, and for a few more.
+
+    `levels` are the columns with the levels; the terms stand in `term_0` and so on, by the comparison's place.
 
     It follows `weigh_columns.asked` with a bit to spare, since sums here may round otherwise than there.
     """
-    bits = [f"({_bits_sql(c, level, term)})" for c, level, term in zip(model.comparisons, levels, terms, strict=True)]
+    places = enumerate(zip(model.comparisons, levels, strict=True))
+    bits = [f"({_bits_sql(c, level, f'term_{place}')})" for place, (c, level) in places]
     weight = " + ".join([f"{model.prior_bits!r}D", *bits])
     others = [own for c, own in zip(model.comparisons, bits, strict=True) if c.name != "nhs_number"]
     rest = " + ".join([f"{model.prior_bits!r}D", *others])

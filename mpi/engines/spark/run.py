@@ -48,16 +48,15 @@ class Run:
     def patterns(self, pairs: Any, model: LinkageModel) -> Any:
         """As `levels`, with the terms, and the facts where a rule can ask."""
         frame, names = self.compared(pairs, model.comparisons, model)
-        terms = []
-        for c, name in zip(model.comparisons, names, strict=True):
-            unseen = model.frequencies[c.table].bits("") if c.table else 0.0
-            terms.append(term_sql(c, name, unseen))
-        term_names = [f"term_{place}" for place in range(len(names))]
-        frame = frame.select("*", *(_expr(f"{sql} AS {name}") for sql, name in zip(terms, term_names, strict=True)))
-        kept = ["left_rid", "right_rid", *names, *term_names]
+        terms = {}
+        for place, (c, name) in enumerate(zip(model.comparisons, names, strict=True)):
+            if c.table is not None:
+                terms[f"term_{place}"] = term_sql(c, name, model.frequencies[c.table].bits(""))
+        frame = frame.select("*", *(_expr(f"{sql} AS {name}") for name, sql in terms.items()))
+        kept = ["left_rid", "right_rid", *names, *terms]
         sides = [f"{side}_{name}" for side in ("l", "r") for name in FIELDS]
-        asked = _expr(f"({asked_sql(model, names, term_names)}) AS asked")
-        kinds = [*(f"{n} int" for n in names), *(f"{n} double" for n in term_names)]
+        asked = _expr(f"({asked_sql(model, names)}) AS asked")
+        kinds = [*(f"{n} smallint" for n in names), *(f"{n} double" for n in terms)]
         schema = ", ".join(["left_rid bigint, right_rid bigint", *kinds, "facts bigint"])
         self.step("comparing", frame.select(*kept, asked, *sides).mapInArrow(facts_work(len(kept)), schema))
         return self.read()
@@ -71,7 +70,8 @@ class Run:
         levels = [level_sql(c, masks) for c in comparisons]
         frame = self.masked(wide, masks) if masks.conditions else wide
         names = [f"level_{place}" for place in range(len(levels))]
-        return frame.select("*", *(_expr(f"{sql} AS {name}") for sql, name in zip(levels, names, strict=True))), names
+        made = [_expr(f"CAST({sql} AS smallint) AS {name}") for sql, name in zip(levels, names, strict=True)]
+        return frame.select("*", *made), names
 
     def step(self, name: str, frame: Any) -> Any:
         """The table written as Parquet, and read again: a plan that grows with each step would be run again and again.

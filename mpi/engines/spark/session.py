@@ -13,8 +13,9 @@ def spark_session(*, master: str | None = None, partitions: int | None = None) -
     """The running session, else a new one. Its scratch files lie where `SPARK_LOCAL_DIRS` says.
 
     `master` is a Spark master URL, by default what `spark-submit` or `SPARK_MASTER` says, else two threads or more of
-    this machine. `partitions` is the number of shuffle partitions, by default Spark's own. Raises `MissingExtra`
-    where pyspark is not installed and `TemporaryFailure` where Spark does not start (no Java, no such master).
+    this machine. `partitions` is the number of shuffle partitions, by default four for each processor on this machine
+    and Spark's own on a cluster. Raises `MissingExtra` where pyspark is not installed and `TemporaryFailure` where
+    Spark does not start (no Java, no such master).
     """
     try:
         from pyspark.sql import SparkSession
@@ -29,6 +30,7 @@ def spark_session(*, master: str | None = None, partitions: int | None = None) -
         builder = builder.master(master)
         if master.startswith("local"):
             builder = _on_this_machine(builder)
+            partitions = partitions or 4 * (os.cpu_count() or 1)
     if partitions is not None:
         builder = builder.config("spark.sql.shuffle.partitions", str(partitions))
     try:
@@ -54,4 +56,5 @@ def _on_this_machine(builder: Any) -> Any:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.log.level", "ERROR")
     )

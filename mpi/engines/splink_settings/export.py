@@ -1,6 +1,6 @@
 """A linkage model as Splink settings: m, u, levels in SQL, term frequencies, prior and simple blocking rules."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,16 @@ def term_frequencies(model: LinkageModel) -> dict[str, Mapping[str, float]]:
     """Column -> value -> relative frequency, of each column whose term frequencies the settings use."""
     used = {c.table for c in model.comparisons if c.table and any(level.frequency for level in c.levels)}
     return {column_of(name): model.frequencies[name].values for name in sorted(used)}
+
+
+def complete_term_frequencies(model: LinkageModel, column: str, values: Iterable[str]) -> dict[str, list[Any]]:
+    """Columns of a table to register with Splink: each of the data's distinct `values`, unseen ones as rare ones.
+
+    Splink takes a value that it has no frequency for as one that needs no adjustment, our models as a rare one.
+    """
+    table = next(own for name, own in model.frequencies.items() if column_of(name) == column)
+    there = sorted(set(values))
+    return {column: there, f"tf_{column}": [table.values.get(value, table.floor) for value in there]}
 
 
 def write_term_frequencies(model: LinkageModel, settings: Path) -> list[Path]:
