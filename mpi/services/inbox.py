@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mpi.domain.audit import Action, Actor, AuditEvent
-from mpi.domain.errors import BadInput, Conflict, MpiError, NotFound, TemporaryFailure
+from mpi.domain.errors import BadInput, Conflict, MpiError, NotFound, StoreFailure, TemporaryFailure
 from mpi.domain.messages import (
     AckCode,
     Acknowledge,
@@ -60,6 +60,12 @@ class Inbox:
         except TemporaryFailure as error:
             _log.error("inbox out of reach", extra={"facts": {"messages": len(batch), "reason": str(error)}})
             return [_GONE] * len(batch)
+        except StoreFailure as error:
+            # One message that the database will not even keep must not take the others of its batch with it.
+            if len(batch) > 1:
+                return [outcome for message in batch for outcome in self.process([message])]
+            _log.error("message could not be kept", extra={"facts": {"reason": str(error)}})
+            return [_GONE]
 
     def _transaction(self, batch: Sequence[Inbound]) -> list[Outcome]:
         with self._store.writing() as unit:

@@ -9,9 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, text
+from sqlalchemy import bindparam, insert, or_, select, text
 
 from mpi.domain.audit import AuditEvent
+from mpi.store.statements import Statements
 from mpi.store.tables import audit_event as t
 
 GENESIS = "0" * 64
@@ -70,7 +71,7 @@ class BrokenChain(NamedTuple):
     problem: str
 
 
-def append(connection: Connection, events: Sequence[tuple[str, AuditEvent]]) -> None:
+def append(connection: Statements, events: Sequence[tuple[str, AuditEvent]]) -> None:
     """Write `events` (each with its instant) at the end of the chain; the last thing a transaction does.
 
     On PostgreSQL the head of the chain is locked from here to the commit; on SQLite the writer is alone anyway.
@@ -103,7 +104,7 @@ def append(connection: Connection, events: Sequence[tuple[str, AuditEvent]]) -> 
             }
         )
         previous = digest
-    connection.execute(_insert, rows)
+    connection.later(_insert, rows)
 
 
 def _body(seq: int, at: str, event: AuditEvent) -> str:
@@ -127,7 +128,7 @@ def _hash(previous: str, body: str) -> str:
     return hashlib.sha256((previous + body).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def verify(connection: Connection, *, page: int = 5000) -> tuple[int, BrokenChain | None]:
+def verify(connection: Statements, *, page: int = 5000) -> tuple[int, BrokenChain | None]:
     """How many events were checked, and the first place where the chain breaks (None when it is whole)."""
     after, previous = 0, GENESIS
     while rows := connection.execute(_walk, {"after": after, "most": page}).all():
@@ -153,13 +154,13 @@ def _problem(row: Any, after: int, previous: str) -> str | None:
     return None
 
 
-def of_person(connection: Connection, person_id: int, record_ids: Sequence[int], *, most: int = 200) -> list[AuditLine]:
+def of_person(connection: Statements, person_id: int, record_ids: Sequence[int], *, most: int = 200) -> list[AuditLine]:
     """The latest events about a person or the records given, newest first."""
     values = {"person_id": person_id, "record_ids": list(record_ids), "most": most}
     return [_line(row) for row in connection.execute(_of_person, values)]
 
 
-def of_task(connection: Connection, task_id: int) -> list[AuditLine]:
+def of_task(connection: Statements, task_id: int) -> list[AuditLine]:
     """All events about a task, oldest first."""
     return [_line(row) for row in connection.execute(_of_task, {"task_id": task_id})]
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import inbox_message as t
 
 FINAL, TEMPORARY, CONFLICT = "final", "temporary", "conflict"
@@ -66,7 +67,7 @@ _known = select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_i
 )
 _known_bytes = _known.where(t.c.digest == bindparam("digest"))
 _used = _known.where(t.c.state != TEMPORARY).limit(1)
-_insert = insert(t).returning(t.c.id)
+_insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
 _get = select(t).where(t.c.id == bindparam("message_id"))
@@ -86,7 +87,7 @@ def _sender(arrival: Arrival) -> dict[str, str]:
 class InboxTable:
     """Messages inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 
@@ -109,31 +110,28 @@ class InboxTable:
     def store(self, arrival: Arrival) -> int:
         """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""
         now = self._trail.now
-        return int(
-            self._connection.execute(
-                _insert,
-                {
-                    **arrival._asdict(),
-                    "received_at": now,
-                    "state": TEMPORARY,
-                    "ack": "AR",
-                    "errors": "[]",
-                    "phase": "received",
-                    "finished_at": now,
-                    "attempts": 1,
-                },
-            ).scalar_one()
+        return self._connection.insert(
+            _insert,
+            t,
+            {
+                **arrival._asdict(),
+                "received_at": now,
+                "state": TEMPORARY,
+                "ack": "AR",
+                "errors": "[]",
+                "phase": "received",
+                "finished_at": now,
+                "attempts": 1,
+            },
         )
 
     def again(self, message_id: int) -> None:
         """Count one more attempt at a message whose first one failed for a while."""
-        self._connection.execute(_again, {"of_message": message_id})
+        self._connection.later(_again, {"of_message": message_id})
 
     def finish(self, message_id: int, result: Result, *, event: AuditEvent) -> None:
         """Write the outcome of a message down."""
-        self._connection.execute(
-            _update, {"of_message": message_id, "finished_at": self._trail.now, **result._asdict()}
-        )
+        self._connection.later(_update, {"of_message": message_id, "finished_at": self._trail.now, **result._asdict()})
         self._trail.add(replace(event, message_id=message_id, record_id=result.record_id, person_id=result.person_id))
 
     def get(self, message_id: int) -> StoredMessage | None:

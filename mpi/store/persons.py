@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import do_not_link, link, person
 
 AUTOMATIC, MANUAL, FEED, NEW = "automatic", "manual", "feed", "new"
@@ -54,7 +55,7 @@ class StoredLink(NamedTuple):
     ended_reason: str | None
 
 
-_insert_person = insert(person).returning(person.c.id)
+_insert_person = insert(person)
 _person_by_eid = select(person).where(person.c.enterprise_id == bindparam("enterprise_id"))
 _persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding=True)))
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
@@ -100,7 +101,7 @@ def _link(row: Any) -> StoredLink:
 class Persons:
     """Persons and links inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 
@@ -108,7 +109,7 @@ class Persons:
         """A new person with an enterprise id of its own; the internal id."""
         enterprise_id = new_enterprise_id(secrets.randbits)
         row = {"enterprise_id": enterprise_id, "created_at": self._trail.now}
-        person_id = int(self._connection.execute(_insert_person, row).scalar_one())
+        person_id = self._connection.insert(_insert_person, person, row)
         self._trail.add(replace(event, person_id=person_id, detail={**event.detail, "enterprise_id": enterprise_id}))
         return person_id
 
@@ -132,19 +133,19 @@ class Persons:
 
     def merge_into(self, person_id: int, survivor: int, *, event: AuditEvent) -> None:
         """Let `survivor` stand for `person_id`, whose records must have been moved before."""
-        self._connection.execute(
+        self._connection.later(
             _merge_person, {"person_id": person_id, "merged_into": survivor, "merged_at": self._trail.now}
         )
         self._trail.add(replace(event, person_id=person_id, detail={**event.detail, "survivor": survivor}))
 
     def revive(self, person_id: int, *, event: AuditEvent) -> None:
         """Take a merge of persons back: the person stands for itself again."""
-        self._connection.execute(_merge_person, {"person_id": person_id, "merged_into": None, "merged_at": None})
+        self._connection.later(_merge_person, {"person_id": person_id, "merged_into": None, "merged_at": None})
         self._trail.add(replace(event, person_id=person_id))
 
     def link(self, record_id: int, person_id: int, grounds: Grounds, *, event: AuditEvent) -> None:
         """Tie a record, which must have no current link, to a person."""
-        self._connection.execute(
+        self._connection.later(
             _insert_link,
             {
                 "record_id": record_id,
@@ -158,7 +159,7 @@ class Persons:
 
     def end_link(self, current: StoredLink, by: str, reason: str | None, *, event: AuditEvent) -> None:
         """End a link; it stays as history."""
-        self._connection.execute(
+        self._connection.later(
             _end_link, {"link_id": current.id, "valid_to": self._trail.now, "ended_by": by, "ended_reason": reason}
         )
         self._trail.add(replace(event, record_id=current.record_id, person_id=current.person_id))
@@ -190,7 +191,7 @@ class Persons:
         """Write down that two records are different people, for good. A second time changes nothing."""
         if other in self.kept_apart_from(one):
             return
-        self._connection.execute(
+        self._connection.later(
             _insert_apart,
             {
                 "record_low": min(one, other),
@@ -208,7 +209,7 @@ class Persons:
         """Take a do-not-link back; nothing happens when there is none."""
         for row in self._connection.execute(_apart_of, {"record_id": one}).all():
             if other in (row.record_low, row.record_high):
-                self._connection.execute(
+                self._connection.later(
                     _end_apart,
                     {"apart_id": row.id, "valid_to": self._trail.now, "ended_by": by, "ended_reason": reason},
                 )

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.person import NHS, Demographics, ValueProblem
+from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, record_version
 from mpi.store.tables import source_record as t
 
@@ -97,7 +98,7 @@ _by_identity = select(*_COLUMNS).where(t.c.authority == bindparam("authority"), 
 _by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
 _by_ids = select(*_COLUMNS).where(t.c.id.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
 _absorbed = select(*_COLUMNS).where(t.c.merged_into.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
-_insert = insert(t).returning(t.c.id)
+_insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("record_id"))
 _insert_version = insert(record_version)
 _versions = (
@@ -153,11 +154,14 @@ _NUMBERS = {
         " WHERE +i.authority = 'NHS' AND i.valid_to IS NULL"
     ),
     "postgresql": text(
-        "WITH RECURSIVE own(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM link AS l"
-        " WHERE l.person_id = ANY(CAST(:ids AS bigint[])) AND l.valid_to IS NULL"
-        " UNION ALL SELECT o.person_id, r.id FROM own AS o JOIN source_record AS r ON r.merged_into = o.record_id)"
-        " SELECT o.person_id, i.value, i.verified FROM own AS o JOIN identifier AS i ON i.record_id = o.record_id"
-        " WHERE i.authority = 'NHS' AND i.valid_to IS NULL"
+        "WITH RECURSIVE own(person_id, record_id) AS ("
+        "SELECT k.id, l.record_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
+        " CROSS JOIN LATERAL (SELECT record_id FROM link"
+        " WHERE person_id = k.id AND valid_to IS NULL OFFSET 0) AS l"
+        " UNION ALL SELECT o.person_id, r.id FROM own AS o CROSS JOIN LATERAL"
+        " (SELECT id FROM source_record WHERE merged_into = o.record_id OFFSET 0) AS r)"
+        " SELECT o.person_id, i.value, i.verified FROM own AS o CROSS JOIN LATERAL (SELECT value, verified"
+        " FROM identifier WHERE record_id = o.record_id AND authority = 'NHS' AND valid_to IS NULL OFFSET 0) AS i"
     ),
 }
 _CANDIDATES = {
@@ -167,8 +171,9 @@ _CANDIDATES = {
         " JOIN link AS l ON l.record_id = r.id AND l.valid_to IS NULL"
     ),
     "postgresql": text(
-        "SELECT r.id, r.prepared, l.person_id FROM source_record AS r"
-        " JOIN link AS l ON l.record_id = r.id AND l.valid_to IS NULL WHERE r.id = ANY(CAST(:ids AS bigint[]))"
+        "SELECT r.id, r.prepared, l.person_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
+        " CROSS JOIN LATERAL (SELECT id, prepared FROM source_record WHERE id = k.id OFFSET 0) AS r"
+        " CROSS JOIN LATERAL (SELECT person_id FROM link WHERE record_id = k.id AND valid_to IS NULL OFFSET 0) AS l"
     ),
 }
 
@@ -200,7 +205,7 @@ def _dump(value: object) -> str:
 class Records:
     """Source records inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
         self._dialect = connection.dialect.name
@@ -249,7 +254,7 @@ class Records:
             "created_at": now,
             **self._columns(values, now),
         }
-        record_id = int(self._connection.execute(_insert, row).scalar_one())
+        record_id = self._connection.insert(_insert, t, row)
         self._write_keys(record_id, values.keys)
         self._write_number(record_id, values)
         self._trail.add(replace(event, record_id=record_id))
@@ -259,9 +264,7 @@ class Records:
         """Store what the record says now; what it said before stays as a version."""
         now = self._trail.now
         self._keep_version(old, now)
-        self._connection.execute(
-            _update, {"record_id": old.id, "version": old.version + 1, **self._columns(values, now)}
-        )
+        self._connection.later(_update, {"record_id": old.id, "version": old.version + 1, **self._columns(values, now)})
         gone = set(old_keys) - set(values.keys)
         if gone:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
@@ -286,7 +289,7 @@ class Records:
         """
         now = self._trail.now
         self._keep_version(old, now)
-        self._connection.execute(
+        self._connection.later(
             _update,
             {
                 "record_id": old.id,
@@ -308,7 +311,7 @@ class Records:
         """Mark a record as restricted; nothing else of it changes."""
         now = self._trail.now
         self._keep_version(old, now)
-        self._connection.execute(
+        self._connection.later(
             _update, {"record_id": old.id, "version": old.version + 1, "restricted": True, "updated_at": now}
         )
         self._trail.add(replace(event, record_id=old.id))
@@ -325,7 +328,7 @@ class Records:
         }
 
     def _keep_version(self, old: StoredRecord, now: str) -> None:
-        self._connection.execute(
+        self._connection.later(
             _insert_version,
             {
                 "record_id": old.id,
@@ -342,11 +345,11 @@ class Records:
 
     def _write_keys(self, record_id: int, keys: Sequence[str]) -> None:
         if keys:
-            self._connection.execute(_insert_key, [{"key": key, "record_id": record_id} for key in keys])
+            self._connection.later(_insert_key, [{"key": key, "record_id": record_id} for key in keys])
 
     def _write_number(self, record_id: int, values: Values) -> None:
         if values.nhs_number:
-            self._connection.execute(
+            self._connection.later(
                 _insert_identifier,
                 {
                     "record_id": record_id,
@@ -362,12 +365,12 @@ class Records:
         for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
             if (row.value, row.verified) == (values.nhs_number, values.nhs_verified):
                 return
-            self._connection.execute(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
+            self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
         self._write_number(record_id, values)
 
     def _end_numbers(self, record_id: int) -> None:
         for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
-            self._connection.execute(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
+            self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
 
     def versions(self, record: StoredRecord) -> list[Version]:
         """Everything the record has said, oldest first; the last one is what it says now."""

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.person import ValueProblem
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import linkage_model, load_run, quality_count
 
 _count_problem = text(
@@ -48,7 +49,7 @@ class LoadRun(NamedTuple):
 class Registry:
     """The index's own small tables inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.errors import Conflict
 from mpi.domain.study import GateDecision
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import study as t
 from mpi.store.tables import study_check
 
@@ -79,7 +80,7 @@ def _study(row: Any) -> StoredStudy:
 class Studies:
     """Outside studies inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import review_task as t
 from mpi.store.tables import task_verdict
 
@@ -60,7 +61,7 @@ class StoredVerdict(NamedTuple):
     reason: str
 
 
-_insert = insert(t).returning(t.c.id)
+_insert = insert(t)
 _get = select(t).where(t.c.id == bindparam("task_id"))
 _open_pair = select(t.c.id).where(
     t.c.type == bindparam("type"),
@@ -127,7 +128,7 @@ def _task(row: Any) -> StoredTask:
 class Tasks:
     """Review tasks inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 
@@ -144,7 +145,7 @@ class Tasks:
             "updated_at": now,
             "evidence": json.dumps(task.evidence, ensure_ascii=False),
         }
-        task_id = int(self._connection.execute(_insert, row).scalar_one())
+        task_id = self._connection.insert(_insert, t, row)
         self._trail.add(replace(event, task_id=task_id, record_id=task.left_record))
         return task_id
 
@@ -163,7 +164,7 @@ class Tasks:
     def replace_evidence(self, task: StoredTask, evidence: Mapping[str, Any], *, event: AuditEvent) -> None:
         """Write down what else the question is about now."""
         values = {"evidence": json.dumps(evidence, ensure_ascii=False), "updated_at": self._trail.now}
-        self._connection.execute(_update, {"task_id": task.id, **values})
+        self._connection.later(_update, {"task_id": task.id, **values})
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
 
     def get(self, task_id: int) -> StoredTask | None:
@@ -196,7 +197,7 @@ class Tasks:
     ) -> None:
         """Write a reviewer's verdict down and move the task to `state`."""
         now = self._trail.now
-        self._connection.execute(
+        self._connection.later(
             _insert_verdict,
             {
                 "task_id": task.id,
@@ -218,7 +219,7 @@ class Tasks:
     def _move(self, task_id: int, state: TaskState, how: str) -> None:
         now = self._trail.now
         closed = state is TaskState.CLOSED
-        self._connection.execute(
+        self._connection.later(
             _update,
             {
                 "task_id": task_id,

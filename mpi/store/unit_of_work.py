@@ -18,6 +18,7 @@ from mpi.store.inbox import InboxTable
 from mpi.store.persons import Persons
 from mpi.store.records import Records
 from mpi.store.registry import Registry
+from mpi.store.statements import IdPool, Statements
 from mpi.store.studies import Studies
 from mpi.store.tasks import Tasks
 from mpi.store.users import Accounts
@@ -39,18 +40,18 @@ class Trail:
 class UnitOfWork:
     """The tables inside one open transaction. `now` is the instant of everything it writes."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, ids: IdPool) -> None:
+        self.connection = Statements(connection, ids)
         self.trail = Trail()
         self._depth = 0
-        self.records = Records(connection, self.trail)
-        self.persons = Persons(connection, self.trail)
-        self.tasks = Tasks(connection, self.trail)
-        self.inbox = InboxTable(connection, self.trail)
-        self.registry = Registry(connection, self.trail)
-        self.studies = Studies(connection, self.trail)
-        self.accounts = Accounts(connection, self.trail)
-        self.whole = Whole(connection)
+        self.records = Records(self.connection, self.trail)
+        self.persons = Persons(self.connection, self.trail)
+        self.tasks = Tasks(self.connection, self.trail)
+        self.inbox = InboxTable(self.connection, self.trail)
+        self.registry = Registry(self.connection, self.trail)
+        self.studies = Studies(self.connection, self.trail)
+        self.accounts = Accounts(self.connection, self.trail)
+        self.whole = Whole(self.connection)
 
     @property
     def now(self) -> str:
@@ -77,22 +78,16 @@ class UnitOfWork:
 
     @contextmanager
     def _nested(self) -> Iterator[None]:
-        """A savepoint in plain SQL: `begin_nested` compiles its statements anew each time, and every message has one.
-
-        When the way back fails too (the connection is gone), that failure is raised: nothing may go on then.
-        """
+        """A savepoint in plain SQL: `begin_nested` compiles its statements anew each time, once a message."""
         self._depth += 1
         name = f"part_{self._depth}"
-        run = self.connection.exec_driver_sql
-        run(f"SAVEPOINT {name}")
+        self.connection.savepoint(name)
         try:
             yield
+            self.connection.release(name)
         except BaseException:
-            run(f"ROLLBACK TO SAVEPOINT {name}")
-            run(f"RELEASE SAVEPOINT {name}")
+            self.connection.roll_back(name)
             raise
-        else:
-            run(f"RELEASE SAVEPOINT {name}")
         finally:
             self._depth -= 1
 
@@ -102,21 +97,25 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._ids = IdPool()
 
     @contextmanager
     def writing(self, *, identities: bool = True) -> Iterator[UnitOfWork]:
         """A unit that may change things; `identities` as in `Database.begin`."""
         with self.database.begin(identities=identities) as connection:
-            unit = UnitOfWork(connection)
+            unit = UnitOfWork(connection, self._ids)
             yield unit
-            audit.append(connection, unit.trail.events)
+            audit.append(unit.connection, unit.trail.events)
+            unit.connection.flush()
 
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
         """A unit that only reads. Its audit events, if any, are committed after the reading and before the exit."""
         with self.database.read() as connection:
-            unit = UnitOfWork(connection)
+            unit = UnitOfWork(connection, self._ids)
             yield unit
         if unit.trail.events:
             with self.database.begin(identities=False) as connection:
-                audit.append(connection, unit.trail.events)
+                statements = Statements(connection, self._ids)
+                audit.append(statements, unit.trail.events)
+                statements.flush()

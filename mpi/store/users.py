@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.roles import Role
 from mpi.store.records import TrailLike
+from mpi.store.statements import Statements
 from mpi.store.tables import account, api_token, web_session
 
 
@@ -89,7 +90,7 @@ def _account(row: Any) -> StoredAccount:
 class Accounts:
     """Accounts, sessions and tokens inside one transaction."""
 
-    def __init__(self, connection: Connection, trail: TrailLike) -> None:
+    def __init__(self, connection: Statements, trail: TrailLike) -> None:
         self._connection = connection
         self._trail = trail
 

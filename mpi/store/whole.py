@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from mpi.domain.person import NHS
 from mpi.domain.review import TaskState, TaskType
 from mpi.store.records import MERGED
+from mpi.store.statements import Statements
 from mpi.store.tables import do_not_link, identifier, link, review_task, source_record
 
 _PAGE = 5_000
@@ -69,7 +70,7 @@ _doubts = select(review_task.c.left_record, review_task.c.right_record).where(
 class Whole:
     """All records, decisions and doubts as one transaction sees them."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     def records(self) -> Iterator[IndexRow]:

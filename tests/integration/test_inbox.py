@@ -1,11 +1,13 @@
 """What becomes of a message: kept once, applied once, answered the same when it comes again."""
 
 import pytest
+from sqlalchemy import text
 
 from mpi.bootstrap import App
 from mpi.domain.audit import Actor
 from mpi.domain.errors import Conflict, NotAllowed, TemporaryFailure
 from mpi.domain.messages import AckCode, Acknowledge, ErrorCode, Register, Severity
+from mpi.store.inbox import Arrival, InboxTable
 from tests.builders import a_record, nhs_number, with_wrong_check_digit
 from tests.index import message, register, send
 
@@ -131,3 +133,19 @@ def test_only_roles_that_may_replay_do(app: App, role: str) -> None:
     with pytest.raises(NotAllowed):
         app.inbox.replay(Actor("somebody", role), kept.id, clash)
     assert app.overview.counts().records == 1
+
+
+def test_a_message_that_the_database_will_not_keep_takes_no_other_with_it(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = InboxTable.store
+
+    def sometimes(self: InboxTable, arrival: Arrival) -> int:
+        if arrival.control_id == "c2":
+            self._connection.execute(text("INSERT INTO inbox_message (id) VALUES (NULL)"))
+        return real(self, arrival)
+
+    monkeypatch.setattr(InboxTable, "store", sometimes)
+    batch = [message(Register(a_record("RXX", str(n))), f"c{n}") for n in (1, 2, 3)]
+    assert [o.ack for o in app.inbox.process(batch)] == ["AA", "AR", "AA"]
+    assert app.overview.counts().records == 2

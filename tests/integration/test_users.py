@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import text
 
 from mpi.bootstrap import App
 from mpi.cli.options import OPERATOR
@@ -47,7 +48,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 def actions(app: App) -> list[str]:
     """The names of all audit events, in order."""
     with app.store.reading() as unit:
-        rows = unit.connection.exec_driver_sql("SELECT action FROM audit_event ORDER BY seq")
+        rows = unit.connection.execute(text("SELECT action FROM audit_event ORDER BY seq"))
         return [row[0] for row in rows]
 
 
@@ -83,7 +84,7 @@ def test_an_unknown_name_costs_a_hash_like_a_known_one(app: App, monkeypatch: py
 def test_a_name_that_is_not_known_is_never_written_down(users: Users, app: App) -> None:
     users.sign_in(PASSWORD, "typed into the wrong field")
     with app.store.reading() as unit:
-        bodies = [row[0] for row in unit.connection.exec_driver_sql("SELECT body FROM audit_event")]
+        bodies = [row[0] for row in unit.connection.execute(text("SELECT body FROM audit_event"))]
     assert not any(PASSWORD in body for body in bodies)
 
 
@@ -201,7 +202,7 @@ def test_neither_token_nor_session_nor_password_can_be_read_out_of_the_database(
     everything = []
     with app.store.reading() as unit:
         for table in ("account", "web_session", "api_token", "audit_event"):
-            everything += [str(tuple(row)) for row in unit.connection.exec_driver_sql(f"SELECT * FROM {table}")]  # noqa: S608 - fixed names
+            everything += [str(tuple(row)) for row in unit.connection.execute(text(f"SELECT * FROM {table}"))]  # noqa: S608 - fixed names
     text = " ".join(everything)
     assert not any(secret in text for secret in (token, found.session_id, PASSWORD))
 

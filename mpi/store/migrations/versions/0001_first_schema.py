@@ -198,7 +198,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identifier")),
     )
     op.create_index("ix_identifier_authority_value", "identifier", ["authority", "value"], unique=False)
-    op.create_index(op.f("ix_identifier_record_id"), "identifier", ["record_id"], unique=False)
+    op.create_index("ix_identifier_record_id_authority", "identifier", ["record_id", "authority"], unique=False)
     op.create_table(
         "link",
         sa.Column("id", _ID, nullable=False),
@@ -222,7 +222,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["record_id"], ["source_record.id"], name=op.f("fk_link_record_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
     )
-    op.create_index(op.f("ix_link_person_id"), "link", ["person_id"], unique=False)
+    op.create_index(
+        "ix_link_person_current",
+        "link",
+        ["person_id"],
+        unique=False,
+        sqlite_where=sa.text("valid_to IS NULL"),
+        postgresql_where=sa.text("valid_to IS NULL"),
+    )
     op.create_index(op.f("ix_link_record_id"), "link", ["record_id"], unique=False)
     op.create_index(
         "uq_link_record_current",
