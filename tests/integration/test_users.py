@@ -203,8 +203,8 @@ def test_neither_token_nor_session_nor_password_can_be_read_out_of_the_database(
     with app.store.reading() as unit:
         for table in ("account", "web_session", "api_token", "audit_event"):
             everything += [str(tuple(row)) for row in unit.connection.execute(text(f"SELECT * FROM {table}"))]  # noqa: S608 - fixed names
-    text = " ".join(everything)
-    assert not any(secret in text for secret in (token, found.session_id, PASSWORD))
+    written = " ".join(everything)
+    assert not any(secret in written for secret in (token, found.session_id, PASSWORD))
 
 
 def test_every_change_and_every_sign_in_is_in_the_audit(users: Users, app: App) -> None:
