@@ -1,40 +1,36 @@
 """`mpi train`."""
 
-import sys
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from mpi.cli.dedup import Bars, FileSource, open_files
 from mpi.cli.options import echo_json, json_option
-from mpi.cli.person_files import read_map, say_notes
-from mpi.domain.columns import ColumnMap
-from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
-from mpi.engines.estimate import estimate
-from mpi.files.person_file import open_person_file
+from mpi.engines.base import Dataset
 from mpi.matching.model import LinkageModel
-from mpi.matching.prepare import prepare
-from mpi.matching.prepared import Prepared
 from mpi.matching.train import TARGET_FALSE_LINKS
+from mpi.services.dedup import SET_ASIDE
+from mpi.services.dedup_tools import BatchTools, engine_named
+from mpi.services.dedup_work import on_disk
 
 
-def _prepared(paths: tuple[Path, ...], column_map: ColumnMap, progress: Progress) -> Iterator[Prepared]:
-    for path in paths:
-        file = open_person_file(path, column_map)
-        say_notes(file)
-        columns = file.columns
-        task = progress.add_task(f"reading {path.name}", total=file.expected)
-        for _, _, row, fault in file.rows():
-            progress.advance(task)
-            if fault:
-                continue
-            values = {name: text for name, text in columns.values(row).items() if name in DEMOGRAPHIC_FIELDS}
-            extra = columns.extra_values(row) if columns.extras else None
-            # A file's test-range numbers take part: nothing is stored, and test data are what most first runs use.
-            demographics = Demographics(**values)
-            yield prepare(demographics, allow_test_numbers=True, extra=extra, extra_kinds=columns.extra_kinds)[0]
+def _prepared(source: FileSource, tools: BatchTools, folder: Path, bars: Bars) -> Dataset:
+    """The files read and prepared into `folder`; a file's test-range numbers take part, since nothing is stored."""
+    raw = folder / "raw.parquet"
+    rows = 0
+
+    def advance(count: int) -> None:
+        nonlocal rows
+        rows += count
+        bars.progress(rows)
+
+    bars.phase("reading", source.expected)
+    staged = source.stage(raw, folder / SET_ASIDE, advance)
+    if staged["set_aside"]:
+        click.echo(f"note: {staged['set_aside']} rows could not be read and take no part", err=True)
+    bars.phase("preparing", 1.0)
+    return tools.prepare(raw, folder / "data", source.extras, lambda _, share: bars.progress(share))
 
 
 def _summary(model: LinkageModel, out: Path) -> dict[str, object]:
@@ -54,6 +50,7 @@ def _summary(model: LinkageModel, out: Path) -> dict[str, object]:
 @click.option(
     "--columns", "map_file", type=click.Path(path_type=Path, exists=True), metavar="MAP.toml", help="Column map."
 )
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the samples drawn.")
 @click.option("--name", default="trained", show_default=True, help="Name written into the model.")
 @click.option(
@@ -74,6 +71,7 @@ def train(
     files: tuple[Path, ...],
     out: Path,
     map_file: Path | None,
+    engine: str,
     seed: int,
     name: str,
     population: int | None,
@@ -81,20 +79,29 @@ def train(
     as_json: bool,
 ) -> None:
     """Estimate a linkage model from person files, without truth."""
-    column_map = read_map(map_file)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        records = list(_prepared(files, column_map, progress))
-        progress.add_task("comparing pairs and estimating", total=None)
-        extras = {extra.name: extra.compare for extra in column_map.extras}
-        model = estimate(records, seed=seed, name=name, extras=extras, population=population, target=target)
+    source = FileSource(open_files(files, map_file), map_file)
+    tools = BatchTools(engine_named(engine))
+    bars = Bars()
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(model.to_json(), encoding="utf-8")
+    # Beside the model and not in the system's folder: workers of a cluster must see it, and it may be large.
+    with bars.bars, on_disk(out.parent), tempfile.TemporaryDirectory(prefix=".mpi-train-", dir=out.parent) as folder:
+        data = _prepared(source, tools, Path(folder), bars)
+        bars.phase("training", None)
+        model = tools.train(
+            data,
+            seed=seed,
+            progress=lambda _, share: bars.progress(share),
+            name=name,
+            population=population,
+            target=target,
+        )
+        bars.end()
+        out.write_text(model.to_json(), encoding="utf-8")
     if as_json:
         echo_json(_summary(model, out))
         return
     t = model.thresholds
-    click.echo(f"{out}: model {model.hash[:12]} from {len(records)} records")
+    click.echo(f"{out}: model {model.hash[:12]} from {data.records} records")
     click.echo(f"link at {t.link} bits, keep at {t.keep}, review at {t.review}")
     if not model.families:
         click.echo("these records hold next to no relatives: the model is for them, not for a register of families")

@@ -12,6 +12,7 @@ from mpi.engines.local.train import Comparing
 from mpi.engines.local.train import estimate as estimate_columns
 from mpi.engines.preparing import prepare_dataset
 from mpi.matching.model import LinkageModel
+from mpi.matching.train import TARGET_FALSE_LINKS
 from mpi.reports.dedup import write
 from mpi.services.dedup import Result
 from mpi.services.dedup_report import figures
@@ -46,12 +47,27 @@ class BatchTools:
         """As `Tools.prepare`."""
         return prepare_dataset(raw, folder, extras=extras, progress=progress)
 
-    def train(self, data: Dataset, *, seed: int, progress: Callable[[str, float], None]) -> LinkageModel:
-        """As `Tools.train`: over columns, unless the engine is the one that others are held against."""
+    def train(
+        self,
+        data: Dataset,
+        *,
+        seed: int,
+        progress: Callable[[str, float], None],
+        name: str = "trained",
+        population: int | None = None,
+        target: float = TARGET_FALSE_LINKS,
+    ) -> LinkageModel:
+        """As `Tools.train`: over columns, unless the engine is the one that others are held against.
+
+        The rest is as `mpi.engines.estimate.estimate` has it.
+        """
         if self.engine.name == "reference":
-            return estimate(list(data.people()), seed=seed, extras=data.extras)
+            people = list(data.people())
+            return estimate(people, seed=seed, name=name, extras=data.extras, population=population, target=target)
         own = self.engine if isinstance(self.engine, Comparing) else None
-        return estimate_columns(data, own, seed=seed, progress=progress)
+        return estimate_columns(
+            data, own, seed=seed, name=name, population=population, target=target, progress=progress
+        )
 
     def report(self, out: Path, folder: Path, found: Result) -> bool:
         """As `Tools.report`."""
