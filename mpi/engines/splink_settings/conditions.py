@@ -30,9 +30,8 @@ def field_of(column: str) -> str:
     return COLUMNS.get(column.lower(), f"extra.{column}")
 
 
-def read_needs(null_conditions: Sequence[str], dialect: str) -> tuple[str, ...]:
+def read_needs(null_conditions: Sequence[str]) -> tuple[str, ...]:
     """The fields without which a comparison is missing, in the order they are named."""
-    del dialect  # both write it alike
     named = [field_of(found) for sql in null_conditions for found in _NULL.findall(sql)]
     if not named:
         # Null levels on a transformed column: `try_strptime("dob_l", ...) IS NULL`.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi.domain.errors import BadInput
-from mpi.engines.splink_settings.conditions import read_conditions, read_needs
+from mpi.engines.splink_settings.conditions import field_of, read_conditions, read_needs
 from mpi.engines.splink_settings.templates import DIALECTS, column_of
 from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Thresholds, check
 
@@ -78,6 +78,7 @@ def from_splink(
         comparisons,
         reading.frequencies,
         like.thresholds if like else _DEFAULT_THRESHOLDS,
+        families=like.families if like else True,
         trained={"imported_from": "splink"},
     )
     check(model)
@@ -103,8 +104,8 @@ class _Reading:
         dialect = DIALECTS["`" in json.dumps(levels)]
         read = [self.level(name, level, dialect) for level in levels]
         nulls = [level["sql_condition"] for level in entry["comparison_levels"] if level.get("is_null_level")]
-        needs = read_needs(nulls, dialect) or tuple(dict.fromkeys(w["field"] for level in read for w in level.when))
-        table = self.table(levels, dialect)
+        needs = read_needs(nulls) or tuple(dict.fromkeys(w["field"] for level in read for w in level.when))
+        table = self.table(levels)
         if table is None:
             return Comparison(name, needs, tuple(read))
         adjusted = [self.on_one_base(level, entry, levels, table) for level, entry in zip(read, levels, strict=True)]
@@ -125,13 +126,13 @@ class _Reading:
         m, u = float(entry["m_probability"]), float(entry["u_probability"])
         return Level(label, tuple(when), m, u, frequency=min(share, 1.0))
 
-    def table(self, levels: list[Mapping[str, Any]], dialect: str) -> str | None:
+    def table(self, levels: list[Mapping[str, Any]]) -> str | None:
         """The one field whose frequencies the comparison uses; the first level that uses one says its base."""
         adjusted = [level for level in levels if level.get("tf_adjustment_column")]
         if not adjusted:
             return None
         column = str(adjusted[0]["tf_adjustment_column"]).strip('"`')
-        own = read_needs([f"{column}_l IS NULL"], dialect)[0]
+        own = field_of(column)
         base = min(_base(adjusted[0], levels), 1.0)
         values = self.tables.get(column)
         if values is None and self.like is not None and own in self.like.frequencies:
