@@ -20,6 +20,10 @@ _T = TypeVar("_T")
 _WRITER_LOCK = 0x4D504901
 """PostgreSQL advisory lock held by the one transaction that may change identities (decision record on locks)."""
 
+RECYCLE_SECONDS = 20
+"""A PostgreSQL connection is made anew after so long: it keeps the plans of its first statements, and those made while
+the tables were nearly empty get slower with each row."""
+
 LOCK_WAIT_SECONDS = 5.0
 """How long a writer waits for another before it gives up with `TemporaryFailure`."""
 
@@ -52,6 +56,7 @@ class Database:
             return create_engine(
                 self.url,
                 pool_pre_ping=True,
+                pool_recycle=RECYCLE_SECONDS,
                 pool_size=10,
                 max_overflow=20,
                 connect_args={"connect_timeout": max(2, int(self._lock_wait))},
@@ -116,7 +121,8 @@ class Database:
         self.engine.dispose()
 
 
-_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :ms, true)")
+# Every look-up of a writer goes by an index; a new table, which has no statistics yet, must not be read whole instead.
+_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :ms, true), set_config('enable_seqscan', 'off', true)")
 _TAKE_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 

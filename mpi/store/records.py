@@ -142,7 +142,8 @@ _BLOCK = {
 }
 # A number stays its person's when the record that carried it was merged into another: records merged into a member
 # are asked too. The order of the joins is written down (CROSS JOIN, and + against the index on the authority): left to
-# itself SQLite starts from all NHS numbers, and the look-up grows with the index.
+# itself SQLite starts from all NHS numbers, and the look-up grows with the index. So does PostgreSQL while a table is
+# new and has no statistics: OFFSET 0 keeps what is asked inside, and leaves one index that can answer it.
 _NUMBERS = {
     "sqlite": text(
         "WITH RECURSIVE own(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM json_each(:ids) AS k"
@@ -156,8 +157,8 @@ _NUMBERS = {
     "postgresql": text(
         "WITH RECURSIVE own(person_id, record_id) AS ("
         "SELECT k.id, l.record_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
-        " CROSS JOIN LATERAL (SELECT record_id FROM link"
-        " WHERE person_id = k.id AND valid_to IS NULL OFFSET 0) AS l"
+        " CROSS JOIN LATERAL (SELECT record_id, valid_to FROM link WHERE person_id = k.id OFFSET 0) AS l"
+        " WHERE l.valid_to IS NULL"
         " UNION ALL SELECT o.person_id, r.id FROM own AS o CROSS JOIN LATERAL"
         " (SELECT id FROM source_record WHERE merged_into = o.record_id OFFSET 0) AS r)"
         " SELECT o.person_id, i.value, i.verified FROM own AS o CROSS JOIN LATERAL (SELECT value, verified"
@@ -173,7 +174,8 @@ _CANDIDATES = {
     "postgresql": text(
         "SELECT r.id, r.prepared, l.person_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
         " CROSS JOIN LATERAL (SELECT id, prepared FROM source_record WHERE id = k.id OFFSET 0) AS r"
-        " CROSS JOIN LATERAL (SELECT person_id FROM link WHERE record_id = k.id AND valid_to IS NULL OFFSET 0) AS l"
+        " CROSS JOIN LATERAL (SELECT person_id, valid_to FROM link WHERE record_id = k.id OFFSET 0) AS l"
+        " WHERE l.valid_to IS NULL"
     ),
 }
 

@@ -116,7 +116,7 @@ link = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("record_id", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
-    Column("person_id", _Id, ForeignKey("person.id"), nullable=False),
+    Column("person_id", _Id, ForeignKey("person.id"), nullable=False, index=True),
     Column("valid_from", _Instant, nullable=False),
     Column("valid_to", _Instant),
     Column("how", String(16), nullable=False),
@@ -132,7 +132,6 @@ link = Table(
     Column("ended_by", Text),
     Column("ended_reason", Text),
     _current("uq_link_record_current", Column("record_id")),
-    Index("ix_link_person_current", "person_id", sqlite_where=_CURRENT, postgresql_where=_CURRENT),
 )
 
 do_not_link = Table(

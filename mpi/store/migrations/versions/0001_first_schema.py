@@ -222,14 +222,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["record_id"], ["source_record.id"], name=op.f("fk_link_record_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
     )
-    op.create_index(
-        "ix_link_person_current",
-        "link",
-        ["person_id"],
-        unique=False,
-        sqlite_where=sa.text("valid_to IS NULL"),
-        postgresql_where=sa.text("valid_to IS NULL"),
-    )
+    op.create_index(op.f("ix_link_person_id"), "link", ["person_id"], unique=False)
     op.create_index(op.f("ix_link_record_id"), "link", ["record_id"], unique=False)
     op.create_index(
         "uq_link_record_current",
