@@ -118,8 +118,10 @@ def _twins(pair: _Pair) -> Verdict | None:
 
     Where no home can be compared, and between the sexes, names that are much alike are enough to ask a human.
     """
-    if pair.birth is not Standing.SAME or pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
+    if pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
         return None
+    if pair.birth is not Standing.SAME:
+        return _twins_with_a_slip(pair) if pair.birth is Standing.CLOSE else None
     shared = pair.shared_number
     if pair.has("orders_differ"):
         return _review_from(shared, HardRule.TWINS)
@@ -134,6 +136,16 @@ def _twins(pair: _Pair) -> Verdict | None:
         return _review_from(pair.where == ABOVE or shared, HardRule.TWINS)
     if pair.given is not Standing.UNKNOWN and not shared and pair.has("could_be_two"):
         return _review_from(pair.where >= BETWEEN, HardRule.TWINS)
+    return None
+
+
+def _twins_with_a_slip(pair: _Pair) -> Verdict | None:
+    """A slip in one birth date makes no one child of two: what would be linked all the same, a human sees."""
+    if pair.outcome is not Outcome.LINK or pair.shared_number:
+        return None
+    alike = pair.families and pair.has("share_home") and pair.has("could_be_two")
+    if pair.has("orders_differ") or (alike and pair.given is not Standing.UNKNOWN):
+        return Outcome.REVIEW, HardRule.TWINS
     return None
 
 

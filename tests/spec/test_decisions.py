@@ -54,6 +54,7 @@ TABLE = """
 | twins, much the same name, nothing known of their homes | WAKEGRAVE, ELLA, 2015-03-02, F, - | WAKEGRAVE, BELLA, 2015-03-02, F, - | review | twins |
 | twins, much the same name, the mother's e-mail address | WAKEGRAVE, ELLA, 2015-03-02, F, -, email=m@example.org | WAKEGRAVE, BELLA, 2015-03-02, F, -, email=m@example.org | review | twins |
 | twins, a boy's and a girl's form of a name, two homes | WAKEGRAVE, FRANCIS, 2015-03-02, M, LS6 4QB | WAKEGRAVE, FRANCES, 2015-03-02, F, LS6 4QD | review | twins |
+| twins, much the same name, a slip in one birth date | WAKEGRAVE, JEAN, 2015-03-02, F, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, JOHN, 2014-03-02, -, LS6 4QB, address=14 Quarry Bank | review | twins |
 | twins, two short forms of one name | SMITH, LISA, 2015-03-02, F, LS6 4QB | SMITH, BETTY, 2015-03-02, F, LS6 4QB | review | twins |
 | twins, a girl and a boy of one insurance | WAKEGRAVE, EMMA, 2015-03-02, F, -, other=POL12345 | WAKEGRAVE, JACK, 2015-03-02, M, -, other=POL12345 | review | same-household-only |
 | twins without names, the mother's e-mail address | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | review | same-household-only |
