@@ -17,13 +17,14 @@ MACHINE = Actor("machine", Role.SERVICE.value)
 
 
 def config_for(url: str) -> Config:
-    """Two hospitals and an insurer, all marked as test, on the database at `url`."""
+    """Three hospitals and an insurer, all marked as test, on the database at `url`."""
     return Config(
         database_url=url,
         authorities=(
             NHS_AUTHORITY,
             Authority("RXX", "Royal Example Hospital", test=True, oid="2.999.1", aliases=("REH",)),
             Authority("RYY", "Second Example Hospital", test=True),
+            Authority("RZZ", "Third Example Hospital", test=True),
             Authority("INS", "Example Insurer", kind="other", test=True),
         ),
         sources=(Source("PAS", "RXX", "RXX", test=True), Source("PAS", "RYY", "RYY", test=True)),
