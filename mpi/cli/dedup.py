@@ -22,6 +22,7 @@ from mpi.files.staging import set_aside_header, stage
 from mpi.matching.block import BLOCK_LIMIT
 from mpi.matching.model import LinkageModel, load, load_default
 from mpi.matching.prepare import PROBLEMS
+from mpi.matching.train import TARGET_FALSE_LINKS
 from mpi.services.dedup import SET_ASIDE, Dedup, Job, Result
 from mpi.services.dedup_index import IndexDedup
 from mpi.services.dedup_tools import ENGINES, BatchTools, engine_named, problems_text
@@ -135,6 +136,14 @@ def say(result: Result, out: Path, sources: Sequence[Path]) -> None:
 @click.option("--engine", type=click.Choice(list(ENGINES)), default="local", show_default=True)
 @click.option("--between", is_flag=True, help="Only pairs between two files.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the samples that training draws.")
+@click.option(
+    "--target-false-links",
+    "target",
+    type=click.FloatRange(min=0.000001, max=0.1),
+    default=TARGET_FALSE_LINKS,
+    show_default=True,
+    help="With --model train: share of automatic links that may be false, by the model's own estimate.",
+)
 @click.option("--apply", "apply_", is_flag=True, help="Over the index: link what is certain, queue what is not.")
 @json_option
 @database_options
@@ -148,6 +157,7 @@ def dedup(
     engine: str,
     between: bool,
     seed: int,
+    target: float,
     apply_: bool,
     as_json: bool,
     database: str | None,
@@ -175,7 +185,7 @@ def dedup(
     source = FileSource(opened, map_file)
     with bars.bars:
         run = Dedup(source, BatchTools(engine_named(engine)), bars)
-        result = run.run(Job(out, chosen, between=between, seed=seed))
+        result = run.run(Job(out, chosen, between=between, seed=seed, target=target))
         bars.end()
     if result.resumed:
         click.echo("note: an earlier run was broken off; it was taken up where it stood", err=True)
@@ -188,7 +198,7 @@ def dedup(
 def _refuse_with_index(ctx: click.Context) -> None:
     """Options that say nothing over the index."""
     given = ParameterSource.COMMANDLINE
-    for name in ("out", "map_file", "model", "between", "seed"):
+    for name in ("out", "map_file", "model", "between", "seed", "target"):
         if ctx.get_parameter_source(name) is given:
             raise click.UsageError(
                 "name one or more FILES; over the index only --apply, --engine and --json say something"

@@ -19,6 +19,7 @@ from mpi.engines.weigh_columns import Decided, decide, probabilities
 from mpi.matching.cluster import DecidedPairs, Standing, cluster
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import Range, range_of
+from mpi.matching.train import TARGET_FALSE_LINKS
 from mpi.services import dedup_output as output
 from mpi.services.dedup_ids import output_ids
 from mpi.services.dedup_patterns import load_patterns, save_patterns
@@ -69,7 +70,7 @@ class Tools(Protocol):
         """Prepare the staged rows into a data set in `folder`."""
         ...
 
-    def train(self, data: Dataset, *, seed: int, progress: Callable[[str, float], None]) -> LinkageModel:
+    def train(self, data: Dataset, *, seed: int, progress: Callable[[str, float], None], target: float) -> LinkageModel:
         """A model estimated from the data set, without truth."""
         ...
 
@@ -86,6 +87,8 @@ class Job:
     model: LinkageModel | None
     between: bool = False
     seed: int = 1
+    target: float = TARGET_FALSE_LINKS
+    """Share of automatic links that may be false by the estimate of a model that is trained here."""
 
 
 @dataclass
@@ -123,6 +126,7 @@ class Dedup:
             "engine": self._tools.engine.name,
             "between": job.between,
             "seed": job.seed,
+            "target": job.target if job.model is None else None,
         }
         with opened(job.out, key_of(settings)) as work:
             result = self._through(job, work, settings)
@@ -186,7 +190,7 @@ class Dedup:
 
     def _trained(self, job: Job, work: Work, data: Dataset) -> LinkageModel:
         def train() -> dict[str, Any]:
-            model = self._tools.train(data, seed=job.seed, progress=self._share)
+            model = self._tools.train(data, seed=job.seed, progress=self._share, target=job.target)
             return {"model": model.to_json()}
 
         return LinkageModel.from_json(work.once("training", train)["model"])

@@ -35,7 +35,7 @@ _REASONS: dict[HardRule | None, str] = {
     HardRule.TWINS: "The records may be twins: birth date, family name and home agree, given names do not.",
     HardRule.HOUSEHOLD: "The records may be two people of one household.",
     HardRule.PERSON_IN_DOUBT: "The records agree, but whether the person's own records belong together is being asked.",
-    HardRule.WEAK_BRIDGE: "This pair alone, little above the threshold, would make one person of two groups of records.",
+    HardRule.WEAK_BRIDGE: "This pair alone, little above the threshold, would make two groups of records one person.",
     HardRule.NEWBORN: "A newborn without a given name: more than one baby could be meant.",
 }
 MOST_TASKS = 5
