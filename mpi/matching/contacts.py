@@ -20,7 +20,7 @@ def read_phone(text: str) -> tuple[str | None, str | None]:
     A number of another country keeps its leading `+`. An extension (`x 12`, `ext 12`) is left out.
     """
     folded = re.split(r"\b(?:EXT|EXTN|EXTENSION)\b|X(?=\s*\d)", fold(text))[0]
-    digits = "".join(c for c in folded.replace("+44 (0)", "+44").replace("+44(0)", "+44") if c.isdigit())
+    digits = "".join(filter(str.isdigit, folded.replace("+44 (0)", "+44").replace("+44(0)", "+44")))
     foreign = folded.lstrip(" (TEL:.").startswith("+")
     if digits.startswith("00"):
         digits, foreign = digits[2:], True

@@ -25,10 +25,13 @@ def fold(text: str) -> str:
     if not text.isascii():
         opened = text[: 4 * LONGEST].translate(_SPECIAL)
         text = unicodedata.normalize("NFKD", opened).encode("ascii", "ignore").decode("ascii")
-    text = "".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST].upper())
+    text = text[: 4 * LONGEST].upper()
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())[:LONGEST].rstrip()
 
 
 def letters_and_digits(text: str) -> str:
     """`text` folded, with everything but ASCII capitals and digits left out."""
-    return "".join(c for c in fold(text) if c.isalnum())
+    folded = fold(text)
+    return folded if folded.isalnum() else "".join(filter(str.isalnum, folded))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import mul
 
 
 class Range(StrEnum):
@@ -40,7 +41,7 @@ _WEIGHTS = range(10, 1, -1)
 
 def check_digit(nine: str) -> int | None:
     """The check digit that belongs to nine ASCII digits, or None where no such number can exist (modulus 11)."""
-    digit = 11 - sum(int(d) * w for d, w in zip(nine, _WEIGHTS, strict=True)) % 11
+    digit = 11 - sum(map(mul, map(int, nine), _WEIGHTS)) % 11
     if digit == 11:
         return 0
     return None if digit == 10 else digit

@@ -74,7 +74,10 @@ def postcode_part(postcode: str, part: str) -> str | None:
 
 
 def _words(text: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in fold(text).replace("'", "")).split())
+    folded = fold(text).replace("'", "")
+    if not folded.replace(" ", "").isalnum():
+        folded = "".join(c if c.isalnum() else " " for c in folded)
+    return " ".join(folded.split())
 
 
 @lru_cache(maxsize=65536)
