@@ -69,6 +69,7 @@ def test_a_model_comes_back_as_it_went(name: str, dialect: str) -> None:
     again = found.model
     assert again.prior == model.prior
     assert again.thresholds == model.thresholds
+    assert (again.relatives, again.families) == (model.relatives, model.families)
     for mine, theirs in zip(model.comparisons, again.comparisons, strict=True):
         assert (mine.name, mine.needs) == (theirs.name, theirs.needs)
         for level, other in zip(mine.levels, theirs.levels, strict=True):

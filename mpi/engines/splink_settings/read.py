@@ -72,6 +72,7 @@ def from_splink(
         raise BadInput(f"these are no trained Splink settings: {error!r}", code="model") from error
     if like is None:
         reading.notes.append("Splink has no thresholds: link from probability 0.999, review from 0.2")
+    names = {c.name for c in comparisons}
     model = LinkageModel(
         name,
         prior,
@@ -79,6 +80,8 @@ def from_splink(
         reading.frequencies,
         like.thresholds if like else _DEFAULT_THRESHOLDS,
         families=like.families if like else True,
+        relatives=tuple(r for r in like.relatives if names.issuperset(r.agree_on)) if like else (),
+        own_identifier=like.own_identifier if like else True,
         trained={"imported_from": "splink"},
     )
     check(model)
