@@ -49,7 +49,9 @@ def export(file: Path, form: str, source: str, dialect: str, as_json: bool) -> N
 @click.option("--from", "form", type=click.Choice(["splink"]), required=True, help="Whose form.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The model, JSON.")
 @click.option("--name", default="from-splink", show_default=True, help="Name written into the model.")
-@click.option("--like", metavar="default|FILE", help="A model that lends thresholds, relatives and missing term frequencies.")
+@click.option(
+    "--like", metavar="default|FILE", help="A model that lends thresholds, relatives and missing term frequencies."
+)
 @json_option
 def import_(file: Path, form: str, out: Path, name: str, like: str | None, as_json: bool) -> None:
     """Read trained Splink settings from FILE as a linkage model.
