@@ -153,7 +153,8 @@ def _people(data: Dataset, rids: Sequence[int]) -> Iterator[Prepared]:
     names = sorted(data.extras)
     columns = [*TEXTS, *FLAGS, *(f"extra.{name}" for name in names)]
     taken = {
-        name: pq.read_table(data.prepared, columns=[name])[name].take(pa.array(rids, pa.int64())).to_pylist() for name in columns
+        name: pq.read_table(data.prepared, columns=[name])[name].take(pa.array(rids, pa.int64())).to_pylist()
+        for name in columns
     }
     for place in range(len(rids)):
         own = tuple((n, value) for n in names if (value := taken[f"extra.{n}"][place]) is not None)
