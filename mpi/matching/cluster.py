@@ -43,6 +43,8 @@ class DecidedPairs:
     weight: Floats
     outcome: Codes
     rule: Codes
+    against: Flags | None = None
+    """Pairs that are no link and speak against one person as loudly as an objecting rule; None: none do."""
 
 
 def _none() -> Ints:
@@ -99,8 +101,8 @@ def cluster(n: int, pairs: DecidedPairs, standing: Standing, *, link: float) -> 
     """Clusters of records 0 to n-1, and what becomes of each pair; `link` is the model's threshold in bits.
 
     - Link pairs are taken heaviest first, equal ones by record numbers. One that would bring two different verified
-      or valid NHS numbers into a cluster, two records with an objection of their own (`OBJECTIONS`), or two that a
-      human keeps apart, is reviewed instead.
+      or valid NHS numbers into a cluster, two records with an objection of their own (`OBJECTIONS`, `against`), or two
+      that a human keeps apart, is reviewed instead.
     - A weak bridge is reviewed: the one link pair between two groups of several records, where its weight does not
       reach `link` by as many bits as there are pairs that it would make links (log2): if it were false, so would they
       all be.
@@ -118,6 +120,8 @@ def cluster(n: int, pairs: DecidedPairs, standing: Standing, *, link: float) -> 
         np.concatenate((pairs.right[linked], together[:, 1])),
     )
     objecting = np.isin(rule, [RULE_CODE[r] for r in OBJECTIONS])
+    if pairs.against is not None:
+        objecting |= pairs.against & (outcome != LINK)
     enemies = np.concatenate((np.column_stack((pairs.left[objecting], pairs.right[objecting])), standing.apart))
     enemies = enemies[joined[enemies[:, 0]] == joined[enemies[:, 1]]]
     knotted = np.zeros(n, dtype=bool)

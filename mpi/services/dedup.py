@@ -17,6 +17,7 @@ from mpi.domain.errors import BadInput
 from mpi.engines.base import Dataset, Engine, PairPatterns
 from mpi.engines.weigh_columns import Decided, decide, probabilities
 from mpi.matching.cluster import DecidedPairs, Standing, cluster
+from mpi.matching.facts import SHIFT
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import Range, range_of
 from mpi.matching.train import TARGET_FALSE_LINKS
@@ -241,7 +242,7 @@ class Dedup:
 
 def _decide(ids: Any, data: Dataset, model: LinkageModel, pairs: PairPatterns) -> output.Found:
     decided = decide(model, pairs)
-    clustered = cluster(len(ids), as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
+    clustered = cluster(len(ids), as_pairs(model, pairs, decided), standing_of(data), link=model.thresholds.link)
     review, weight = model.thresholds.review, decided.weight
     places = output.shown(weight, clustered, review)
     probability = np.full(len(weight), np.nan)
@@ -249,10 +250,15 @@ def _decide(ids: Any, data: Dataset, model: LinkageModel, pairs: PairPatterns) -
     return output.Found(ids, pairs.left, pairs.right, weight, pairs.levels, clustered, review, probability)
 
 
-def as_pairs(pairs: PairPatterns, decided: Decided) -> DecidedPairs:
-    """Pairs as an engine and the decision rule give them, ready to be clustered."""
+def as_pairs(model: LinkageModel, pairs: PairPatterns, decided: Decided) -> DecidedPairs:
+    """Pairs as an engine and the decision rule give them, ready to be clustered.
+
+    Where the data hold families, two records whose name, birth date or sex clearly differs are kept apart by that
+    alone: a third one between them, that says little, makes no one person of two children of one birth.
+    """
     left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
-    return DecidedPairs(left, right, decided.weight, decided.outcome, decided.rule)
+    another = (pairs.facts >> SHIFT["clearly_another"] & 1).astype(np.bool_)
+    return DecidedPairs(left, right, decided.weight, decided.outcome, decided.rule, another if model.families else None)
 
 
 def standing_of(data: Dataset) -> Standing:

@@ -11,6 +11,7 @@ from mpi.engines.base import MISSING, Engine, PairPatterns, Progress, silent
 from mpi.engines.weigh_columns import decide
 from mpi.matching.cluster import LINK, NO_RULE, REVIEW, RULE_CODE, RULES, Clustered, DecidedPairs, cluster
 from mpi.matching.model import LETTERS, LinkageModel
+from mpi.services.dedup import as_pairs
 from mpi.services.dedup_snapshot import Snapshot
 from mpi.services.identity import MOST_TASKS
 
@@ -62,13 +63,15 @@ def plan(snapshot: Snapshot, model: LinkageModel, engine: Engine, progress: Prog
     """What is to be done with the index as it stands; nothing where it has been done already."""
     patterns = engine.pairs(snapshot.data, model, progress=progress)
     decided = decide(model, patterns)
-    left, right = patterns.left.astype(np.int64), patterns.right.astype(np.int64)
+    found = as_pairs(model, patterns, decided)
+    left, right = found.left, found.right
     across = np.flatnonzero(snapshot.persons[left] != snapshot.persons[right])
     outcome, rule = decided.outcome[across].copy(), decided.rule[across].copy()
     doubted = np.isin(snapshot.persons, sorted(snapshot.doubtful))
     held = (outcome == LINK) & (doubted[left[across]] | doubted[right[across]])
     outcome[held], rule[held] = REVIEW, RULE_CODE[HardRule.PERSON_IN_DOUBT]
-    pairs = DecidedPairs(left[across], right[across], decided.weight[across], outcome, rule)
+    against = None if found.against is None else found.against[across]
+    pairs = DecidedPairs(left[across], right[across], decided.weight[across], outcome, rule, against)
     return _Planner(snapshot, pairs, patterns, across).plan(model)
 
 

@@ -92,7 +92,9 @@ def measure(known: Known, data: Dataset, model: LinkageModel) -> tuple[dict[str,
     """All figures of one data set with one model, and the arrays behind them."""
     pairs = LocalEngine().pairs(data, model, between=known.between)
     decided = decide(model, pairs)
-    clustered = cluster(len(known.person), as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
+    clustered = cluster(
+        len(known.person), as_pairs(model, pairs, decided), standing_of(data), link=model.thresholds.link
+    )
     true = known.person[pairs.left] == known.person[pairs.right]
     total = _pairs_in(known.person)
     linked, asked = clustered.outcome == LINK, clustered.outcome == REVIEW

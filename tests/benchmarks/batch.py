@@ -55,7 +55,9 @@ def ours(raw: Path) -> dict[str, Any]:
         pairs = engine.pairs(data, model)
         decided = decide(model, pairs)
         lap("facts and decisions")
-        clustered = cluster(data.records, as_pairs(pairs, decided), standing_of(data), link=model.thresholds.link)
+        clustered = cluster(
+            data.records, as_pairs(model, pairs, decided), standing_of(data), link=model.thresholds.link
+        )
         lap("cluster")
     return found | {"pairs": len(compared.pairs.left), "clustered": len(clustered.cluster)}
 

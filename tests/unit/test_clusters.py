@@ -35,6 +35,7 @@ def _run(
     numbers: dict[int, tuple[int, bool]] | None = None,
     apart: Iterable[tuple[int, int]] = (),
     together: Iterable[tuple[int, int]] = (),
+    against: Iterable[int] = (),
 ) -> Clustered:
     number, verified = np.full(n, -1), np.zeros(n, dtype=bool)
     for record, (code, sure) in (numbers or {}).items():
@@ -46,6 +47,7 @@ def _run(
         np.array(columns[2], dtype=np.float64),
         np.array(columns[3], dtype=np.uint8),
         np.array([RULE_CODE[r] for r in columns[4]], dtype=np.uint8),
+        np.isin(np.arange(len(pairs)), list(against)),
     )
     standing = Standing(
         number,
@@ -103,6 +105,16 @@ def test_two_records_that_object_to_each_other_never_share_a_cluster(rule: HardR
     found = _run(3, [*_linked((0, 1, 20.0), (1, 2, 25.0)), (0, 2, 14.0, own, rule)])
     assert _outcomes(found) == [(REVIEW, HardRule.TWO_PERSONS), (LINK, None), (own, rule)]
     assert found.cluster.tolist() == [0, 1, 1]
+
+
+def test_two_records_that_clearly_differ_never_share_a_cluster() -> None:
+    found = _run(3, [*_linked((0, 1, 20.0), (1, 2, 25.0)), (0, 2, 4.0, REVIEW, None)], against=[2])
+    assert _outcomes(found) == [(REVIEW, HardRule.TWO_PERSONS), (LINK, None), (REVIEW, None)]
+    assert found.cluster.tolist() == [0, 1, 1]
+
+
+def test_a_pair_that_links_though_it_differs_links() -> None:
+    assert _run(2, _linked((0, 1, 20.0)), against=[0]).cluster.tolist() == [0, 0]
 
 
 def test_a_pair_that_a_human_keeps_apart_is_not_asked_again() -> None:
