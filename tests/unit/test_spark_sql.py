@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mpi.domain.errors import MissingExtra
+from mpi.domain.errors import MissingExtra, TemporaryFailure
 from mpi.engines.spark.levels import Masks, column, condition_sql, level_sql
 from mpi.engines.spark.session import spark_session
 from mpi.matching.model import Comparison, Level, load_default
@@ -14,6 +14,20 @@ def test_without_pyspark_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(MissingExtra, match=r"mpi\[spark\]"):
         spark_session()
+
+
+def test_a_start_that_fails_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import SparkSession
+
+    def fail(self: object) -> None:
+        raise RuntimeError(
+            "An error occurred while calling None.Spark.\n: java.lang.Bad: no master\n\tat a.b(C.java:1)"
+        )
+
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", fail)
+    with pytest.raises(TemporaryFailure) as found:
+        spark_session(master="spark://127.0.0.1:1")
+    assert str(found.value) == "Spark does not start: java.lang.Bad: no master"
 
 
 def test_equality_needs_no_python():

@@ -37,9 +37,17 @@ def spark_session(*, master: str | None = None, partitions: int | None = None) -
         session = builder.getOrCreate()
     except Exception as error:
         # pyspark raises its own classes for a missing Java and Py4J's for an unreachable master.
-        raise TemporaryFailure(f"Spark does not start: {error}") from error
+        raise TemporaryFailure(f"Spark does not start: {_reason(error)}") from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _reason(error: Exception) -> str:
+    """The one line that says why; Py4J puts a line of its own before it and Java's whole stack behind it."""
+    lines = [line.strip(": \t") for line in str(error).splitlines()]
+    return next(
+        (line for line in lines if line and not line.startswith("An error occurred while calling")), "no reason given"
+    )
 
 
 def _submitted() -> bool:
