@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class Column:
 
 
 class Table:
-    """A data set in memory, a column at a time as they are asked for."""
+    """A data set in memory, a column at a time as they are asked for, by any thread."""
 
     def __init__(self, data: Dataset) -> None:
         import pyarrow.parquet as pq
@@ -109,30 +110,36 @@ class Table:
         self._columns: dict[str, Column] = {}
         self._flags: dict[str, NDArray[np.bool_]] = {}
         self._across: dict[tuple[str, str], Ints] = {}
+        # A Parquet file may be read by one thread at a time: two at once have ended the process, or may read rubbish.
+        self._lock = RLock()
 
     def column(self, field: str) -> Column:
         """A field as the models name it: `nhs` is absent where its status is 04 or 05, `nhs_number` is not."""
-        if field not in self._columns:
-            self._columns[field] = self._counted_nhs() if field == "nhs" else self._read(field)
-        return self._columns[field]
+        with self._lock:
+            if field not in self._columns:
+                self._columns[field] = self._counted_nhs() if field == "nhs" else self._read(field)
+            return self._columns[field]
 
     def across(self, field: str, other: str) -> Ints:
         """For each value of `field` the code of the same text among the values of `other`, -3 where it is not there."""
-        if (field, other) not in self._across:
-            place = {value: n for n, value in enumerate(self.column(other).values)}
-            self._across[field, other] = self.column(field).ints(lambda value: place.get(value, -3))
-        return self._across[field, other]
+        with self._lock:
+            if (field, other) not in self._across:
+                place = {value: n for n, value in enumerate(self.column(other).values)}
+                self._across[field, other] = self.column(field).ints(lambda value: place.get(value, -3))
+            return self._across[field, other]
 
     def flag(self, name: str) -> NDArray[np.bool_]:
         """A yes or no of each record."""
-        if name not in self._flags:
-            self._flags[name] = self._file.read([name]).column(0).to_numpy().astype(bool)
-        return self._flags[name]
+        with self._lock:
+            if name not in self._flags:
+                self._flags[name] = self._file.read([name]).column(0).to_numpy().astype(bool)
+            return self._flags[name]
 
     @property
     def source(self) -> NDArray[np.int16]:
         """The place of each record's file."""
-        found: NDArray[np.int16] = self._file.read(["source"]).column(0).to_numpy().astype(np.int16)
+        with self._lock:
+            found: NDArray[np.int16] = self._file.read(["source"]).column(0).to_numpy().astype(np.int16)
         return found
 
     def _counted_nhs(self) -> Column:
