@@ -97,13 +97,13 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._ids = IdPool()
+        self.ids = IdPool()
 
     @contextmanager
     def writing(self, *, identities: bool = True) -> Iterator[UnitOfWork]:
         """A unit that may change things; `identities` as in `Database.begin`."""
         with self.database.begin(identities=identities) as connection:
-            unit = UnitOfWork(connection, self._ids)
+            unit = UnitOfWork(connection, self.ids)
             yield unit
             audit.append(unit.connection, unit.trail.events)
             unit.connection.flush()
@@ -112,10 +112,10 @@ class Store:
     def reading(self) -> Iterator[UnitOfWork]:
         """A unit that only reads. Its audit events, if any, are committed after the reading and before the exit."""
         with self.database.read() as connection:
-            unit = UnitOfWork(connection, self._ids)
+            unit = UnitOfWork(connection, self.ids)
             yield unit
         if unit.trail.events:
             with self.database.begin(identities=False) as connection:
-                statements = Statements(connection, self._ids)
+                statements = Statements(connection, self.ids)
                 audit.append(statements, unit.trail.events)
                 statements.flush()

@@ -38,9 +38,10 @@ def _one(app: App, raw: bytes) -> tuple[float, float]:
     with app.store.database.begin(identities=True) as connection:
         begin, used = time.perf_counter(), time.thread_time()
         inbound = adt.receive(raw, "benchmark", app.config).inbound
-        unit = UnitOfWork(connection)
+        unit = UnitOfWork(connection, app.store.ids)
         outcome = app.inbox._receive(unit, inbound)
-        audit.append(connection, unit.trail.events)
+        audit.append(unit.connection, unit.trail.events)
+        unit.connection.flush()
         passed = time.perf_counter() - begin, time.thread_time() - used
     assert outcome.ack == AckCode.ACCEPTED
     return passed
