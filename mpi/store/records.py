@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.person import NHS, Demographics, ValueProblem
+from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS
 from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, record_version
 from mpi.store.tables import source_record as t
@@ -126,58 +127,6 @@ _records_with_number = (
     .limit(200)
 )
 _count = select(func.count()).select_from(t)
-
-# One statement asks for all keys, each bounded by `cap`, so that a key which has grown too common costs no more
-# than the cap. SQLite has no LATERAL: a correlated scalar subquery does the same.
-_BLOCK = {
-    "sqlite": text(
-        "SELECT k.value AS key, (SELECT json_group_array(record_id) FROM"
-        " (SELECT record_id FROM blocking_key WHERE key = k.value LIMIT :cap)) AS ids FROM json_each(:keys) AS k"
-    ),
-    "postgresql": text(
-        "SELECT k.key AS key, b.ids AS ids FROM json_array_elements_text(CAST(:keys AS json)) AS k(key)"
-        " CROSS JOIN LATERAL (SELECT json_agg(s.record_id) AS ids FROM"
-        " (SELECT record_id FROM blocking_key WHERE key = k.key LIMIT :cap) AS s) AS b"
-    ),
-}
-# A number stays its person's when the record that carried it was merged into another: records merged into a member
-# are asked too. The order of the joins is written down (CROSS JOIN, and + against the index on the authority): left to
-# itself SQLite starts from all NHS numbers, and the look-up grows with the index. So does PostgreSQL while a table is
-# new and has no statistics: OFFSET 0 keeps what is asked inside, and leaves one index that can answer it.
-_NUMBERS = {
-    "sqlite": text(
-        "WITH RECURSIVE own(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM json_each(:ids) AS k"
-        " CROSS JOIN link AS l ON l.person_id = k.value AND l.valid_to IS NULL"
-        " UNION ALL SELECT o.person_id, r.id FROM own AS o"
-        " CROSS JOIN source_record AS r ON r.merged_into = o.record_id)"
-        " SELECT o.person_id, i.value, i.verified FROM own AS o"
-        " CROSS JOIN identifier AS i ON i.record_id = o.record_id"
-        " WHERE +i.authority = 'NHS' AND i.valid_to IS NULL"
-    ),
-    "postgresql": text(
-        "WITH RECURSIVE own(person_id, record_id) AS ("
-        "SELECT k.id, l.record_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
-        " CROSS JOIN LATERAL (SELECT record_id, valid_to FROM link WHERE person_id = k.id OFFSET 0) AS l"
-        " WHERE l.valid_to IS NULL"
-        " UNION ALL SELECT o.person_id, r.id FROM own AS o CROSS JOIN LATERAL"
-        " (SELECT id FROM source_record WHERE merged_into = o.record_id OFFSET 0) AS r)"
-        " SELECT o.person_id, i.value, i.verified FROM own AS o CROSS JOIN LATERAL (SELECT value, verified"
-        " FROM identifier WHERE record_id = o.record_id AND authority = 'NHS' AND valid_to IS NULL OFFSET 0) AS i"
-    ),
-}
-_CANDIDATES = {
-    "sqlite": text(
-        "SELECT r.id, r.prepared, l.person_id FROM json_each(:ids) AS k"
-        " CROSS JOIN source_record AS r ON r.id = k.value"
-        " JOIN link AS l ON l.record_id = r.id AND l.valid_to IS NULL"
-    ),
-    "postgresql": text(
-        "SELECT r.id, r.prepared, l.person_id FROM unnest(CAST(:ids AS bigint[])) AS k(id)"
-        " CROSS JOIN LATERAL (SELECT id, prepared FROM source_record WHERE id = k.id OFFSET 0) AS r"
-        " CROSS JOIN LATERAL (SELECT person_id, valid_to FROM link WHERE record_id = k.id OFFSET 0) AS l"
-        " WHERE l.valid_to IS NULL"
-    ),
-}
 
 
 def _stored(row: Any) -> StoredRecord:
@@ -410,7 +359,7 @@ class Records:
             return [], 0
         found: dict[int, None] = {}
         skipped = 0
-        for row in self._connection.execute(_BLOCK[self._dialect], {"keys": _dump(list(keys)), "cap": cap + 1}):
+        for row in self._connection.execute(BLOCK[self._dialect], {"keys": _dump(list(keys)), "cap": cap + 1}):
             ids = json.loads(row.ids) if isinstance(row.ids, str) else row.ids or []
             if len(ids) > cap:
                 skipped += 1
@@ -422,7 +371,7 @@ class Records:
         """Prepared values and present person of each of these records that is linked to one, in order of id."""
         if not ids:
             return []
-        rows = self._connection.execute(_CANDIDATES[self._dialect], {"ids": self._ids(ids)})
+        rows = self._connection.execute(CANDIDATES[self._dialect], {"ids": self._ids(ids)})
         return sorted(CandidateRow(row.id, row.prepared, row.person_id) for row in rows)
 
     def numbers_of_persons(self, person_ids: Iterable[int]) -> dict[int, list[tuple[str, bool]]]:
@@ -430,7 +379,7 @@ class Records:
         wanted = list(person_ids)
         found: dict[int, list[tuple[str, bool]]] = {person_id: [] for person_id in wanted}
         if wanted:
-            for row in self._connection.execute(_NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
+            for row in self._connection.execute(NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
                 found[row.person_id].append((row.value, bool(row.verified)))
         return found
 
