@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import waitress
+import waitress.server
+import waitress.wasyncore
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -104,5 +106,11 @@ def served(app: App) -> Iterator[Site]:
     try:
         yield Site(f"http://127.0.0.1:{server.effective_port}", app)
     finally:
-        server.close()
-        thread.join(timeout=0.5)  # a browser may hold its connection open; then the thread ends with the process
+        _stop(server)
+        thread.join(timeout=10)
+
+
+def _stop(server: waitress.server.BaseWSGIServer) -> None:
+    """End a running server from its own loop: closing its sockets under a thread that waits on them is a race."""
+    server.task_dispatcher.shutdown(timeout=10)
+    server.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(server._map))
