@@ -65,6 +65,10 @@ source_record = Table(
     Column("prepared", Text, nullable=False),
     Column("problems", Text, nullable=False),
     Column("restricted", Boolean, nullable=False),
+    # An identity that was left behind (a new number for protection): stored, and shown to nobody but who may.
+    Column("protected", Boolean, nullable=False, server_default=text("false")),
+    # What tracing said of this record's NHS number (JSON); NULL: it was never traced.
+    Column("traced", Text),
     Column("source", Text, nullable=False),
     Column("message_id", _Id),
     Column("created_at", _Instant, nullable=False),
@@ -95,10 +99,41 @@ identifier = Table(
     Column("authority", String(64), nullable=False),
     Column("value", Text, nullable=False),
     Column("verified", Boolean, nullable=False),
+    Column("status", String(2)),
+    Column("verified_at", _Instant),
     Column("valid_from", _Instant, nullable=False),
     Column("valid_to", _Instant),
     Index("ix_identifier_authority_value", "authority", "value"),
     Index("ix_identifier_record_id_authority", "record_id", "authority"),
+)
+
+superseded_number = Table(
+    "superseded_number",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("old_number", String(10), nullable=False),
+    Column("new_number", String(10), nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("valid_from", _Instant, nullable=False),
+    Column("valid_to", _Instant),
+    Column("made_by", Text, nullable=False),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+    _current("uq_superseded_number_current", Column("old_number")),
+)
+
+trace_result = Table(
+    "trace_result",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("reference", String(40), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("answer", String(40), nullable=False),
+    Column("record_id", _Id, ForeignKey("source_record.id"), index=True),
+    Column("fate", String(20), nullable=False),
+    Column("at", _Instant, nullable=False),
+    Column("source", Text, nullable=False),
+    UniqueConstraint("reference", "outcome", "answer"),
 )
 
 blocking_key = Table(
@@ -142,6 +177,7 @@ do_not_link = Table(
     Column("record_high", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
     Column("valid_from", _Instant, nullable=False),
     Column("valid_to", _Instant),
+    Column("kind", String(10), nullable=False, server_default="decision"),
     Column("made_by", Text, nullable=False),
     Column("reason", Text),
     Column("task_id", _Id),

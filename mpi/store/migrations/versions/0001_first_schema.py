@@ -151,6 +151,8 @@ def upgrade() -> None:
         sa.Column("prepared", sa.Text(), nullable=False),
         sa.Column("problems", sa.Text(), nullable=False),
         sa.Column("restricted", sa.Boolean(), nullable=False),
+        sa.Column("protected", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("traced", sa.Text(), nullable=True),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("message_id", _ID, nullable=True),
         sa.Column("created_at", sa.String(length=27), nullable=False),
@@ -167,6 +169,7 @@ def upgrade() -> None:
         sa.Column("record_high", _ID, nullable=False),
         sa.Column("valid_from", sa.String(length=27), nullable=False),
         sa.Column("valid_to", sa.String(length=27), nullable=True),
+        sa.Column("kind", sa.String(length=10), server_default="decision", nullable=False),
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("task_id", _ID, nullable=True),
@@ -192,6 +195,8 @@ def upgrade() -> None:
         sa.Column("authority", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("verified", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.String(length=2), nullable=True),
+        sa.Column("verified_at", sa.String(length=27), nullable=True),
         sa.Column("valid_from", sa.String(length=27), nullable=False),
         sa.Column("valid_to", sa.String(length=27), nullable=True),
         sa.ForeignKeyConstraint(["record_id"], ["source_record.id"], name=op.f("fk_identifier_record_id")),
@@ -279,6 +284,43 @@ def upgrade() -> None:
         sqlite_where=sa.text("state <> 'closed'"),
         postgresql_where=sa.text("state <> 'closed'"),
     )
+    op.create_table(
+        "superseded_number",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("old_number", sa.String(length=10), nullable=False),
+        sa.Column("new_number", sa.String(length=10), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("valid_from", sa.String(length=27), nullable=False),
+        sa.Column("valid_to", sa.String(length=27), nullable=True),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.Column("ended_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_superseded_number")),
+    )
+    op.create_index(op.f("ix_superseded_number_new_number"), "superseded_number", ["new_number"], unique=False)
+    op.create_index(
+        "uq_superseded_number_current",
+        "superseded_number",
+        ["old_number"],
+        unique=True,
+        sqlite_where=sa.text("valid_to IS NULL"),
+        postgresql_where=sa.text("valid_to IS NULL"),
+    )
+    op.create_table(
+        "trace_result",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("reference", sa.String(length=40), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("answer", sa.String(length=40), nullable=False),
+        sa.Column("record_id", _ID, nullable=True),
+        sa.Column("fate", sa.String(length=20), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["record_id"], ["source_record.id"], name=op.f("fk_trace_result_record_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trace_result")),
+        sa.UniqueConstraint("reference", "outcome", "answer", name=op.f("uq_trace_result_reference_outcome_answer")),
+    )
+    op.create_index(op.f("ix_trace_result_record_id"), "trace_result", ["record_id"], unique=False)
     op.create_table(
         "study",
         sa.Column("study_uid", sa.String(length=64), nullable=False),
