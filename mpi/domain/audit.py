@@ -13,6 +13,11 @@ class Action(StrEnum):
     RECORD_UPDATED = "record.updated"
     RECORD_UNCHANGED = "record.unchanged"
     RECORD_MERGED = "record.merged"
+    RECORD_RENAMED = "record.renamed"
+    RECORD_DELETED = "record.deleted"
+    RECORD_REVIVED = "record.revived"
+    RECORD_HELD = "record.update-held"
+    RECORD_OLDER = "record.older-update"
     PERSON_CREATED = "person.created"
     PERSON_MERGED = "person.merged"
     LINKED = "link.made"
@@ -35,6 +40,18 @@ class Action(StrEnum):
     SIGNED_OUT = "user.signed-out"
     USER_CHANGED = "user.changed"
     TOKEN_ISSUED = "user.token-issued"  # noqa: S105 - an event's name, no secret
+    NOTIFIED = "person.notified"
+    NOTIFICATION_GIVEN_UP = "notification.given-up"
+    NOTIFICATION_RETRIED = "notification.retried"
+    CHANGES_READ = "changes.read"
+    NUMBER_SUPERSEDED = "number.superseded"
+    NUMBER_RESTORED = "number.restored"
+    TRACE_EXPORTED = "trace.exported"
+    TRACE_TAKEN = "trace.taken"
+    PROTECTED = "identity.protected"
+    PROTECTION_ENDED = "identity.shown"
+    PROTECTED_READ = "identity.read"
+    BACKUP_MADE = "backup.made"
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
 
@@ -68,3 +85,5 @@ class AuditEvent:
     model_hash: str | None = None
     reason: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    changes_identity: bool = False
+    """Set by the store where whose an identifier is may have changed: such events are what other systems are told of."""

@@ -32,6 +32,7 @@ _walk = (
         t.c.person_id,
         t.c.task_id,
         t.c.message_id,
+        t.c.changes_identity,
         t.c.body,
         t.c.previous_hash,
         t.c.hash,
@@ -98,6 +99,7 @@ def append(connection: Statements, events: Sequence[tuple[str, AuditEvent]]) -> 
                 "person_id": event.person_id,
                 "task_id": event.task_id,
                 "message_id": event.message_id,
+                "changes_identity": event.changes_identity,
                 "body": body,
                 "previous_hash": previous,
                 "hash": digest,
@@ -119,6 +121,8 @@ def _body(seq: int, at: str, event: AuditEvent) -> str:
         value = getattr(event, name)
         if value is not None:
             values[name] = value
+    if event.changes_identity:
+        values["changes_identity"] = True
     if event.detail:
         values["detail"] = event.detail
     return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -151,6 +155,8 @@ def _problem(row: Any, after: int, previous: str) -> str | None:
     for name in ("seq", "at", "actor", "role", "action", "record_id", "person_id", "task_id", "message_id"):
         if body.get(name) != getattr(row, name):
             return f"column {name} does not say what was hashed"
+    if body.get("changes_identity", False) != bool(row.changes_identity):
+        return "column changes_identity does not say what was hashed"
     return None
 
 

@@ -136,12 +136,13 @@ class Persons:
         self._connection.later(
             _merge_person, {"person_id": person_id, "merged_into": survivor, "merged_at": self._trail.now}
         )
-        self._trail.add(replace(event, person_id=person_id, detail={**event.detail, "survivor": survivor}))
+        detail = {**event.detail, "survivor": survivor}
+        self._trail.add(replace(event, person_id=person_id, detail=detail, changes_identity=True))
 
     def revive(self, person_id: int, *, event: AuditEvent) -> None:
         """Take a merge of persons back: the person stands for itself again."""
         self._connection.later(_merge_person, {"person_id": person_id, "merged_into": None, "merged_at": None})
-        self._trail.add(replace(event, person_id=person_id))
+        self._trail.add(replace(event, person_id=person_id, changes_identity=True))
 
     def link(self, record_id: int, person_id: int, grounds: Grounds, *, event: AuditEvent) -> None:
         """Tie a record, which must have no current link, to a person."""
@@ -155,14 +156,15 @@ class Persons:
                 **grounds._asdict(),
             },
         )
-        self._trail.add(replace(event, record_id=record_id, person_id=person_id))
+        self._trail.add(replace(event, record_id=record_id, person_id=person_id, changes_identity=True))
 
     def end_link(self, current: StoredLink, by: str, reason: str | None, *, event: AuditEvent) -> None:
         """End a link; it stays as history."""
         self._connection.later(
             _end_link, {"link_id": current.id, "valid_to": self._trail.now, "ended_by": by, "ended_reason": reason}
         )
-        self._trail.add(replace(event, record_id=current.record_id, person_id=current.person_id))
+        found = replace(event, record_id=current.record_id, person_id=current.person_id, changes_identity=True)
+        self._trail.add(found)
 
     def current_link(self, record_id: int) -> StoredLink | None:
         """The link that stands for a record; None when it has none (a merged record)."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mpi.domain.audit import AuditEvent
-from mpi.domain.person import NHS, Demographics, ValueProblem
+from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
 from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS
 from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, record_version
@@ -43,10 +43,25 @@ class StoredRecord(NamedTuple):
     message_id: int | None
     created_at: str
     updated_at: str
+    protected: bool = False
+    """Left behind by its person for a new number: kept, and shown to nobody but who may."""
+    traced: str | None = None
+    """JSON of `mpi.domain.trace.Traced`, the latest answer of tracing; None: it was never traced."""
+
+
+class NumberRow(NamedTuple):
+    """An identifier that stands on a record beside its local number; `verified_at` is when it was first seen so."""
+
+    record_id: int
+    authority: str
+    value: str
+    verified: bool
+    status: str | None
+    verified_at: str | None
 
 
 class Values(NamedTuple):
-    """What is written of a record: recorded values, their prepared form, keys and NHS number."""
+    """What is written of a record: recorded values, their prepared form, keys and NHS number with its status."""
 
     recorded: Demographics
     prepared: str
@@ -57,6 +72,8 @@ class Values(NamedTuple):
     restricted: bool
     source: str
     message_id: int | None
+    nhs_status: str | None = None
+    traced: str | None = None
 
 
 class CandidateRow(NamedTuple):
@@ -94,6 +111,8 @@ _COLUMNS = (
     t.c.message_id,
     t.c.created_at,
     t.c.updated_at,
+    t.c.protected,
+    t.c.traced,
 )
 _by_identity = select(*_COLUMNS).where(t.c.authority == bindparam("authority"), t.c.local_id == bindparam("local_id"))
 _by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
@@ -112,8 +131,26 @@ _delete_keys = delete(blocking_key).where(
     blocking_key.c.record_id == bindparam("of_record"), blocking_key.c.key.in_(bindparam("of_keys", expanding=True))
 )
 _insert_identifier = insert(identifier)
-_current_identifier = select(identifier.c.id, identifier.c.value, identifier.c.verified).where(
-    identifier.c.record_id == bindparam("record_id"), identifier.c.authority == NHS, identifier.c.valid_to.is_(None)
+_all_identifiers = select(
+    identifier.c.id,
+    identifier.c.authority,
+    identifier.c.value,
+    identifier.c.verified,
+    identifier.c.status,
+    identifier.c.verified_at,
+).where(identifier.c.record_id == bindparam("record_id"), identifier.c.valid_to.is_(None))
+_current_identifier = _all_identifiers.where(identifier.c.authority == NHS)
+_identifiers_of = (
+    select(
+        identifier.c.record_id,
+        identifier.c.authority,
+        identifier.c.value,
+        identifier.c.verified,
+        identifier.c.status,
+        identifier.c.verified_at,
+    )
+    .where(identifier.c.record_id.in_(bindparam("ids", expanding=True)), identifier.c.valid_to.is_(None))
+    .order_by(identifier.c.id)
 )
 _end_identifier = update(identifier).where(identifier.c.id == bindparam("identifier_id"))
 _records_with_number = (
@@ -146,6 +183,8 @@ def _stored(row: Any) -> StoredRecord:
         row.message_id,
         row.created_at,
         row.updated_at,
+        row.protected,
+        row.traced,
     )
 
 
@@ -219,9 +258,10 @@ class Records:
         gone = set(old_keys) - set(values.keys)
         if gone:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
-        self._write_keys(old.id, [key for key in values.keys if key not in set(old_keys)])
-        self._change_number(old.id, values)
-        self._trail.add(replace(event, record_id=old.id))
+        if not old.protected and old.status == ACTIVE:
+            self._write_keys(old.id, [key for key in values.keys if key not in set(old_keys)])
+        renumbered = self._change_number(old.id, values)
+        self._trail.add(replace(event, record_id=old.id, changes_identity=renumbered))
 
     def set_status(
         self,
@@ -250,13 +290,13 @@ class Records:
                 "updated_at": now,
             },
         )
-        if status == ACTIVE and old.status != ACTIVE:
+        if status == ACTIVE and old.status != ACTIVE and not old.protected:
             self._write_keys(old.id, keys)
         elif status != ACTIVE and old.status == ACTIVE and keys:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
         if renamed:
             self._end_numbers(old.id)
-        self._trail.add(replace(event, record_id=old.id))
+        self._trail.add(replace(event, record_id=old.id, changes_identity=True))
 
     def restrict(self, old: StoredRecord, *, event: AuditEvent) -> None:
         """Mark a record as restricted; nothing else of it changes."""
@@ -267,6 +307,45 @@ class Records:
         )
         self._trail.add(replace(event, record_id=old.id))
 
+    def protect(self, old: StoredRecord, protected: bool, keys: Sequence[str], *, event: AuditEvent) -> None:
+        """Hide a record from matching and from whoever may not see it, or show it again; `keys` as in `set_status`."""
+        now = self._trail.now
+        self._keep_version(old, now)
+        self._connection.later(
+            _update, {"record_id": old.id, "version": old.version + 1, "protected": protected, "updated_at": now}
+        )
+        if old.status == ACTIVE and protected and keys:
+            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
+        elif old.status == ACTIVE and not protected:
+            self._write_keys(old.id, keys)
+        self._trail.add(replace(event, record_id=old.id))
+
+    def keep_identifiers(self, record_id: int, said: Sequence[Identifier], *, event: AuditEvent) -> bool:
+        """Let a record carry these identifiers of other national authorities; whether anything changed.
+
+        What it carries of the authorities named in `said` is replaced, that of others stays. An empty value ends.
+        """
+        rows = [row for row in self._connection.execute(_all_identifiers, {"record_id": record_id}) if row[1] != NHS]
+        wanted = {(one.authority, one.value) for one in said if one.value}
+        named = {one.authority for one in said}
+        gone = [row for row in rows if row.authority in named and (row.authority, row.value) not in wanted]
+        new = sorted(wanted - {(row.authority, row.value) for row in rows})
+        for row in gone:
+            self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
+        for authority, value in new:
+            self._add_identifier(record_id, authority, value)
+        if gone or new:
+            before, after = [[row.authority, row.value] for row in gone], [list(pair) for pair in new]
+            detail = {**event.detail, "before": {"identifiers": before}, "after": {"identifiers": after}}
+            self._trail.add(replace(event, record_id=record_id, detail=detail))
+        return bool(gone or new)
+
+    def identifiers_of(self, record_ids: Iterable[int]) -> list[NumberRow]:
+        """The identifiers that stand on these records now, the NHS number among them."""
+        wanted = list(record_ids)
+        rows = self._connection.execute(_identifiers_of, {"ids": wanted}) if wanted else ()
+        return [NumberRow(*row) for row in rows]
+
     def _columns(self, values: Values, now: str) -> dict[str, Any]:
         return {
             "recorded": _dump(values.recorded.as_dict()),
@@ -275,6 +354,7 @@ class Records:
             "restricted": values.restricted,
             "source": values.source,
             "message_id": values.message_id,
+            "traced": values.traced,
             "updated_at": now,
         }
 
@@ -298,29 +378,49 @@ class Records:
         if keys:
             self._connection.later(_insert_key, [{"key": key, "record_id": record_id} for key in keys])
 
-    def _write_number(self, record_id: int, values: Values) -> None:
+    def _write_number(self, record_id: int, values: Values, verified_at: str | None = None) -> None:
         if values.nhs_number:
-            self._connection.later(
-                _insert_identifier,
-                {
-                    "record_id": record_id,
-                    "authority": NHS,
-                    "value": values.nhs_number,
-                    "verified": values.nhs_verified,
-                    "valid_from": self._trail.now,
-                    "valid_to": None,
-                },
+            since = (verified_at or self._trail.now) if values.nhs_verified else None
+            self._add_identifier(
+                record_id, NHS, values.nhs_number, verified=values.nhs_verified, status=values.nhs_status, since=since
             )
 
+    def _add_identifier(
+        self,
+        record_id: int,
+        authority: str,
+        value: str,
+        *,
+        verified: bool = False,
+        status: str | None = None,
+        since: str | None = None,
+    ) -> None:
+        self._connection.later(
+            _insert_identifier,
+            {
+                "record_id": record_id,
+                "authority": authority,
+                "value": value,
+                "verified": verified,
+                "status": status,
+                "verified_at": since,
+                "valid_from": self._trail.now,
+                "valid_to": None,
+            },
+        )
+
     def _change_number(self, record_id: int, values: Values) -> None:
+        wanted = (values.nhs_number, values.nhs_verified, values.nhs_status)
+        since = None
         for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
-            if (row.value, row.verified) == (values.nhs_number, values.nhs_verified):
+            if (row.value, row.verified, row.status) == wanted:
                 return
+            since = row.verified_at if row.value == values.nhs_number else None
             self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
-        self._write_number(record_id, values)
+        self._write_number(record_id, values, since)
 
     def _end_numbers(self, record_id: int) -> None:
-        for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
+        for row in self._connection.execute(_all_identifiers, {"record_id": record_id}).all():
             self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
 
     def versions(self, record: StoredRecord) -> list[Version]:

@@ -70,6 +70,10 @@ source_record = Table(
     # What tracing said of this record's NHS number (JSON); NULL: it was never traced.
     Column("traced", Text),
     Column("source", Text, nullable=False),
+    # When the source last said something of this number, by its own clock (`mpi.domain.moment`); NULL: it never said.
+    Column("said_at", String(27)),
+    # The open task that an update waits in which looks like another person; NULL: nothing waits.
+    Column("held_task", _Id),
     Column("message_id", _Id),
     Column("created_at", _Instant, nullable=False),
     Column("updated_at", _Instant, nullable=False),
@@ -303,10 +307,52 @@ audit_event = Table(
     Column("person_id", _Id, index=True),
     Column("task_id", _Id, index=True),
     Column("message_id", _Id),
+    Column("changes_identity", Boolean, nullable=False),
     # The canonical JSON that is hashed; the columns beside it repeat parts of it for queries.
     Column("body", Text, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    # What other systems are told of is found without walking through everything else.
+    Index(
+        "ix_audit_event_changes",
+        "seq",
+        sqlite_where=text("changes_identity"),
+        postgresql_where=text("changes_identity"),
+    ),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # The audit event up to which changes were turned into notifications.
+    Column("position", BigInteger, nullable=False),
+    # Who sends to it now, None for nobody; `beat` grows while they live.
+    Column("holder", Text),
+    Column("beat", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_problem", Text),
+    Column("last_sent_at", _Instant),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("subscriber", Text, ForeignKey("subscriber.name"), nullable=False),
+    Column("person_id", _Id, ForeignKey("person.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("control_id", String(20), nullable=False, unique=True),
+    Column("identifiers", Text, nullable=False),
+    # waiting; sent; dead: refused too often; silent: nothing to say in its domains; superseded: a later one says it
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", _Instant),
+    Column("problem", Text),
+    Column("created_at", _Instant, nullable=False),
+    Column("finished_at", _Instant),
+    Index("ix_notification_subscriber_state", "subscriber", "state", "id"),
+    Index("ix_notification_subscriber_person_id", "subscriber", "person_id", "id"),
 )
 
 account = Table(

@@ -50,12 +50,21 @@ def upgrade() -> None:
         sa.Column("person_id", _ID, nullable=True),
         sa.Column("task_id", _ID, nullable=True),
         sa.Column("message_id", _ID, nullable=True),
+        sa.Column("changes_identity", sa.Boolean(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("previous_hash", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_event")),
     )
     op.create_index(op.f("ix_audit_event_at"), "audit_event", ["at"], unique=False)
+    op.create_index(
+        "ix_audit_event_changes",
+        "audit_event",
+        ["seq"],
+        unique=False,
+        sqlite_where=sa.text("changes_identity"),
+        postgresql_where=sa.text("changes_identity"),
+    )
     op.create_index(op.f("ix_audit_event_person_id"), "audit_event", ["person_id"], unique=False)
     op.create_index(op.f("ix_audit_event_record_id"), "audit_event", ["record_id"], unique=False)
     op.create_index(op.f("ix_audit_event_task_id"), "audit_event", ["task_id"], unique=False)
@@ -154,6 +163,8 @@ def upgrade() -> None:
         sa.Column("protected", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("traced", sa.Text(), nullable=True),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("said_at", sa.String(length=27), nullable=True),
+        sa.Column("held_task", _ID, nullable=True),
         sa.Column("message_id", _ID, nullable=True),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("updated_at", sa.String(length=27), nullable=False),
@@ -376,6 +387,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_verdict")),
     )
     op.create_index(op.f("ix_task_verdict_task_id"), "task_verdict", ["task_id"], unique=False)
+    op.create_table(
+        "subscriber",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_problem", sa.Text(), nullable=True),
+        sa.Column("last_sent_at", sa.String(length=27), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_subscriber")),
+    )
+    op.create_table(
+        "notification",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("subscriber", sa.Text(), nullable=False),
+        sa.Column("person_id", _ID, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("control_id", sa.String(length=20), nullable=False),
+        sa.Column("identifiers", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.String(length=27), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.String(length=27), nullable=False),
+        sa.Column("finished_at", sa.String(length=27), nullable=True),
+        sa.ForeignKeyConstraint(["subscriber"], ["subscriber.name"], name=op.f("fk_notification_subscriber")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_notification_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification")),
+        sa.UniqueConstraint("control_id", name=op.f("uq_notification_control_id")),
+    )
+    op.create_index("ix_notification_subscriber_state", "notification", ["subscriber", "state", "id"], unique=False)
+    op.create_index(
+        "ix_notification_subscriber_person_id", "notification", ["subscriber", "person_id", "id"], unique=False
+    )
     _protect_audit()
 
 
