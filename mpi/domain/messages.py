@@ -78,9 +78,41 @@ class MergePair:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Merge these pairs in their order, all or none."""
+    """Merge these pairs in their order, all or none. `said_at` is when the source did so (`mpi.domain.moment`)."""
 
     pairs: tuple[MergePair, ...]
+    said_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The two numbers are one person, and both stay in use (A24). With `apart` that is taken back (A37)."""
+
+    one: Identifier
+    other: Identifier
+    apart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The number that is subsumed belongs to the person of the surviving one; both stay in use (A43)."""
+
+    pair: MergePair
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The number that is subsumed is written as the surviving one now, which must be nobody else's (A46, A47)."""
+
+    pair: MergePair
+    said_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The source deletes the number (A29): it is marked and asked about, and nothing is erased."""
+
+    identifier: Identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +130,7 @@ class Refused:
     errors: tuple[MessageError, ...]
 
 
-Command = Register | Merge | Acknowledge | Refused
+Command = Register | Merge | Link | Move | Rename | Delete | Acknowledge | Refused
 
 
 @dataclass(frozen=True, slots=True)

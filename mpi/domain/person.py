@@ -102,5 +102,12 @@ class SourceRecord:
     complete: bool = False
     restricted: bool | None = None
     """True or False when the sender said so; None leaves what is stored."""
+    national: tuple[Identifier, ...] = ()
+    """Numbers of national authorities but the NHS (a CHI, an H&SC number): kept, and never compared with NHS numbers.
+
+    What is stored of an authority named here is replaced; an empty value only ends it.
+    """
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the user's own (`[extra.*]` of a column map); batch only."""
+    said_at: str | None = None
+    """When the source says that this was so (`mpi.domain.moment`); None when it does not say."""

@@ -13,6 +13,11 @@ class TaskType(StrEnum):
     TWO_NHS_NUMBERS = "two-nhs-numbers-on-one-person"
     BROKEN_CLUSTER = "broken-cluster"
     HELD_MERGE = "held-merge"
+    HELD_LINK = "held-link"
+    HELD_MOVE = "held-move"
+    POSSIBLE_OVERLAY = "possible-overlay"
+    REUSED_NUMBER = "reused-number"
+    DELETED_NUMBER = "deleted-number"
 
 
 class TaskState(StrEnum):

@@ -28,6 +28,11 @@ TASK_TYPES: dict[str, str] = {
     TaskType.TWO_NHS_NUMBERS: "Two different NHS numbers",
     TaskType.BROKEN_CLUSTER: "Doubtful link",
     TaskType.HELD_MERGE: "Merge held back",
+    TaskType.HELD_LINK: "Link held back",
+    TaskType.HELD_MOVE: "Move of a number held back",
+    TaskType.POSSIBLE_OVERLAY: "Update that describes somebody else",
+    TaskType.REUSED_NUMBER: "Merged number used again",
+    TaskType.DELETED_NUMBER: "Number deleted by the hospital",
 }
 
 TASK_QUESTIONS: dict[str, str] = {
@@ -36,6 +41,11 @@ TASK_QUESTIONS: dict[str, str] = {
     TaskType.TWO_NHS_NUMBERS: "These records carry different NHS numbers. Are they the same person?",
     TaskType.BROKEN_CLUSTER: "These records are linked, but no longer agree well. Are they the same person?",
     TaskType.HELD_MERGE: "A hospital asked for these two numbers to be merged. Are they the same person?",
+    TaskType.HELD_LINK: "A hospital says that these two numbers are one person. Are they the same person?",
+    TaskType.HELD_MOVE: "A hospital says that number A belongs to the person of number B. Are they the same person?",
+    TaskType.POSSIBLE_OVERLAY: "B is what an update wants number A to say. Is it still the same person?",
+    TaskType.REUSED_NUMBER: "B came under number A, which was merged away. Is it still the same person?",
+    TaskType.DELETED_NUMBER: "The hospital deleted this number. Is that right?",
 }
 
 STATES: dict[str, str] = {
