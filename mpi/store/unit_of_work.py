@@ -15,6 +15,7 @@ from mpi.domain.audit import AuditEvent
 from mpi.store import audit, clock
 from mpi.store.database import Database, translated
 from mpi.store.inbox import InboxTable
+from mpi.store.numbers import Numbers
 from mpi.store.persons import Persons
 from mpi.store.records import Records
 from mpi.store.registry import Registry
@@ -46,6 +47,7 @@ class UnitOfWork:
         self._depth = 0
         self.records = Records(self.connection, self.trail)
         self.persons = Persons(self.connection, self.trail)
+        self.numbers = Numbers(self.connection, self.trail)
         self.tasks = Tasks(self.connection, self.trail)
         self.inbox = InboxTable(self.connection, self.trail)
         self.registry = Registry(self.connection, self.trail)
