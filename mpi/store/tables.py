@@ -34,6 +34,8 @@ metadata = MetaData(
 # SQLite gives an automatic row id only to INTEGER PRIMARY KEY; PostgreSQL needs the wide type.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 _Instant = String(27)
+# Read by its beginning too: in the order of its bytes, whatever language the database sorts in.
+_Key = Text().with_variant(Text(collation="C"), "postgresql")
 _CURRENT = text("valid_to IS NULL")
 
 
@@ -144,7 +146,7 @@ blocking_key = Table(
     "blocking_key",
     metadata,
     # The key comes first: the table is read by key. It is deleted by the keys of the old prepared values.
-    Column("key", Text, nullable=False),
+    Column("key", _Key, nullable=False),
     Column("record_id", _Id, nullable=False),
     PrimaryKeyConstraint("key", "record_id"),
     sqlite_with_rowid=False,
@@ -188,6 +190,33 @@ do_not_link = Table(
     Column("ended_by", Text),
     Column("ended_reason", Text),
     _current("uq_do_not_link_current", Column("record_low"), Column("record_high")),
+)
+
+identity_change = Table(
+    "identity_change",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", _Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("reason", Text),
+    Column("message_id", _Id),
+    Column("task_id", _Id, index=True),
+    # What was said of identities (JSON, see mpi/domain/replay.py), and the tasks that were closed and opened by it.
+    Column("statements", Text, nullable=False),
+    Column("tasks_closed", Text, nullable=False),
+    Column("tasks_opened", Text, nullable=False),
+    Column("undoes", _Id, ForeignKey("identity_change.id")),
+    Column("undone_by", _Id, ForeignKey("identity_change.id")),
+)
+
+identity_change_record = Table(
+    "identity_change_record",
+    metadata,
+    Column("record_id", _Id, nullable=False),
+    Column("change_id", _Id, nullable=False),
+    PrimaryKeyConstraint("record_id", "change_id"),
+    sqlite_with_rowid=False,
 )
 
 _NOT_CLOSED = text("state <> 'closed'")

@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _APPEND_ONLY = "the audit trail is append-only"
 
 
@@ -70,7 +71,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_event_task_id"), "audit_event", ["task_id"], unique=False)
     op.create_table(
         "blocking_key",
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", _KEY, nullable=False),
         sa.Column("record_id", _ID, nullable=False),
         sa.PrimaryKeyConstraint("key", "record_id", name=op.f("pk_blocking_key")),
         sqlite_with_rowid=False,
@@ -198,6 +199,32 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("valid_to IS NULL"),
         postgresql_where=sa.text("valid_to IS NULL"),
+    )
+    op.create_table(
+        "identity_change",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("role", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("message_id", _ID, nullable=True),
+        sa.Column("task_id", _ID, nullable=True),
+        sa.Column("statements", sa.Text(), nullable=False),
+        sa.Column("tasks_closed", sa.Text(), nullable=False),
+        sa.Column("tasks_opened", sa.Text(), nullable=False),
+        sa.Column("undoes", _ID, nullable=True),
+        sa.Column("undone_by", _ID, nullable=True),
+        sa.ForeignKeyConstraint(["undoes"], ["identity_change.id"], name=op.f("fk_identity_change_undoes")),
+        sa.ForeignKeyConstraint(["undone_by"], ["identity_change.id"], name=op.f("fk_identity_change_undone_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_change")),
+    )
+    op.create_index(op.f("ix_identity_change_task_id"), "identity_change", ["task_id"], unique=False)
+    op.create_table(
+        "identity_change_record",
+        sa.Column("record_id", _ID, nullable=False),
+        sa.Column("change_id", _ID, nullable=False),
+        sa.PrimaryKeyConstraint("record_id", "change_id", name=op.f("pk_identity_change_record")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "identifier",
