@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mpi.domain.audit import AuditEvent
+from mpi.domain.moment import latest
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
 from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS
 from mpi.store.statements import Statements
@@ -47,6 +48,10 @@ class StoredRecord(NamedTuple):
     """Left behind by its person for a new number: kept, and shown to nobody but who may."""
     traced: str | None = None
     """JSON of `mpi.domain.trace.Traced`, the latest answer of tracing; None: it was never traced."""
+    said_at: str | None = None
+    """When the source last said something of it (`mpi.domain.moment`); None: it never said when."""
+    held_task: int | None = None
+    """The open task in which updates wait that look like another person; None: none waits."""
 
 
 class NumberRow(NamedTuple):
@@ -74,6 +79,8 @@ class Values(NamedTuple):
     message_id: int | None
     nhs_status: str | None = None
     traced: str | None = None
+    said_at: str | None = None
+    """When the source says so; None leaves what is stored."""
 
 
 class CandidateRow(NamedTuple):
@@ -113,6 +120,8 @@ _COLUMNS = (
     t.c.updated_at,
     t.c.protected,
     t.c.traced,
+    t.c.said_at,
+    t.c.held_task,
 )
 _by_identity = select(*_COLUMNS).where(t.c.authority == bindparam("authority"), t.c.local_id == bindparam("local_id"))
 _by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
@@ -185,6 +194,8 @@ def _stored(row: Any) -> StoredRecord:
         row.updated_at,
         row.protected,
         row.traced,
+        row.said_at,
+        row.held_task,
     )
 
 
@@ -238,6 +249,8 @@ class Records:
         row = {
             "authority": authority,
             "local_id": local_id,
+            "said_at": values.said_at,
+            "held_task": None,
             "status": ACTIVE,
             "merged_into": None,
             "version": 1,
@@ -254,7 +267,11 @@ class Records:
         """Store what the record says now; what it said before stays as a version."""
         now = self._trail.now
         self._keep_version(old, now)
-        self._connection.later(_update, {"record_id": old.id, "version": old.version + 1, **self._columns(values, now)})
+        said_at = latest(old.said_at, values.said_at)
+        self._connection.later(
+            _update,
+            {"record_id": old.id, "version": old.version + 1, "said_at": said_at, **self._columns(values, now)},
+        )
         gone = set(old_keys) - set(values.keys)
         if gone:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
@@ -262,6 +279,36 @@ class Records:
             self._write_keys(old.id, [key for key in values.keys if key not in set(old_keys)])
         renumbered = self._change_number(old.id, values)
         self._trail.add(replace(event, record_id=old.id, changes_identity=renumbered))
+
+    def hear_again(self, old: StoredRecord, said_at: str, *, event: AuditEvent) -> None:
+        """Note that the source said the same once more, later."""
+        self._connection.later(_update, {"record_id": old.id, "said_at": said_at})
+        self._trail.add(replace(event, record_id=old.id))
+
+    def hold(self, record_id: int, task_id: int | None, *, event: AuditEvent) -> None:
+        """Note the task in which updates of this record wait; None: none waits any more."""
+        self._connection.later(_update, {"record_id": record_id, "held_task": task_id})
+        self._trail.add(replace(event, record_id=record_id))
+
+    def revive(self, old: StoredRecord, values: Values, *, event: AuditEvent) -> None:
+        """Bring back a record that was merged or deleted: it stands for itself, and says this."""
+        now = self._trail.now
+        self._keep_version(old, now)
+        self._connection.later(
+            _update,
+            {
+                "record_id": old.id,
+                "version": old.version + 1,
+                "status": ACTIVE,
+                "merged_into": None,
+                "said_at": latest(old.said_at, values.said_at),
+                **self._columns(values, now),
+            },
+        )
+        if not old.protected:
+            self._write_keys(old.id, values.keys)
+        self._change_number(old.id, values)
+        self._trail.add(replace(event, record_id=old.id, changes_identity=True))
 
     def set_status(
         self,
@@ -272,11 +319,12 @@ class Records:
         *,
         event: AuditEvent,
         renamed: bool = False,
+        said_at: str | None = None,
     ) -> None:
         """Set a record's status; what is not active has no blocking keys (`keys` are those of its prepared values).
 
         A record that was merged into another keeps its NHS number: it is the person's. One that was `renamed` has
-        handed it on with everything else.
+        handed it on with everything else. `said_at` as in `Values`.
         """
         now = self._trail.now
         self._keep_version(old, now)
@@ -287,6 +335,7 @@ class Records:
                 "version": old.version + 1,
                 "status": status,
                 "merged_into": merged_into,
+                "said_at": latest(old.said_at, said_at),
                 "updated_at": now,
             },
         )
