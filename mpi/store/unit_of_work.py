@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from mpi.domain.audit import AuditEvent
 from mpi.store import audit, clock
+from mpi.store.crosswalk import Crosswalks
 from mpi.store.database import Database, translated
 from mpi.store.inbox import InboxTable
 from mpi.store.numbers import Numbers
@@ -54,6 +55,7 @@ class UnitOfWork:
         self.studies = Studies(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.whole = Whole(self.connection)
+        self.crosswalks = Crosswalks(self.connection)
 
     @property
     def now(self) -> str:
