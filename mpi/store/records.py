@@ -458,15 +458,18 @@ class Records:
             },
         )
 
-    def _change_number(self, record_id: int, values: Values) -> None:
+    def _change_number(self, record_id: int, values: Values) -> bool:
+        """Bring the NHS number up to date; whether another number stands there now."""
         wanted = (values.nhs_number, values.nhs_verified, values.nhs_status)
-        since = None
+        before = since = None
         for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
             if (row.value, row.verified, row.status) == wanted:
-                return
+                return False
+            before = row.value
             since = row.verified_at if row.value == values.nhs_number else None
             self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
         self._write_number(record_id, values, since)
+        return before != values.nhs_number
 
     def _end_numbers(self, record_id: int) -> None:
         for row in self._connection.execute(_all_identifiers, {"record_id": record_id}).all():
