@@ -58,6 +58,19 @@ class Subscriber:
     host: str
     port: int
     domains: tuple[str, ...]
+    application: str = ""
+    """MSH-5 of what it is sent; its name where nothing is said."""
+    facility: str = ""
+    timeout: float = 10.0
+    """Seconds to connect, send and get one answer."""
+    refusals: int = 8
+    """So many times one notification is refused (AE, AR) before it is given up and waits for a human."""
+    start: str = "beginning"
+    """Where it begins when it is new: at the `beginning` of the index, or `now`."""
+    tls: bool = False
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +158,30 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "charset": str,
         "test": bool,
     },
-    "subscribers": {"name": str, "host": str, "port": int, "domains": list},
+    "subscribers": {
+        "name": str,
+        "host": str,
+        "port": int,
+        "domains": list,
+        "application": str,
+        "facility": str,
+        "timeout": (int, float),
+        "refusals": int,
+        "start": str,
+        "tls": bool,
+        "tls_ca": str,
+        "tls_cert": str,
+        "tls_key": str,
+    },
     "matching": {"model": str, "population": int},
     "gate": {"policy": str},
     "web": {"organisation": str, "nhs_branding": bool},
 }
+
+
+def _contradicts(subscriber: Mapping[str, Any]) -> bool:
+    files = [key for key in ("tls_ca", "tls_cert", "tls_key") if key in subscriber]
+    return bool(files) and not subscriber.get("tls", "tls_ca" in subscriber)
 
 
 class _Reader:
@@ -255,17 +287,32 @@ class _Reader:
             raise self._error(f"unknown charset {charset!r}", "sources", index, "charset") from None
 
     def _subscribers(self, codes: Mapping[str, str]) -> tuple[Subscriber, ...]:
-        found = []
+        found: list[Subscriber] = []
         for index, row in enumerate(self._rows("subscribers", required=("name", "host", "port"))):
+            self._check_subscriber(row, index, [one.name for one in found])
             domains = []
             for domain in row.get("domains", ()):
                 if str(domain).upper() not in codes:
                     raise self._error(f"unknown authority {domain!r}", "subscribers", index, "domains")
                 domains.append(codes[str(domain).upper()])
-            if not 0 < row["port"] < 65536:
-                raise self._error("port must be 1 to 65535", "subscribers", index, "port")
-            found.append(Subscriber(row["name"], row["host"], row["port"], tuple(domains)))
+            encrypted = row.get("tls", "tls_ca" in row)
+            found.append(Subscriber(**{**row, "domains": tuple(dict.fromkeys(domains)), "tls": encrypted}))
         return tuple(found)
+
+    def _check_subscriber(self, row: Mapping[str, Any], index: int, others: Iterable[str]) -> None:
+        faults = {
+            "name": "this name stands twice" if row["name"] in others else None,
+            "port": None if 0 < row["port"] < 65536 else "port must be 1 to 65535",
+            "domains": None if row.get("domains") else "domains is missing: whose identifiers is it told?",
+            "timeout": None if 0 < row.get("timeout", 1) <= 300 else "timeout must be above 0 and at most 300 seconds",
+            "refusals": None if row.get("refusals", 1) > 0 else "refusals must be at least 1",
+            "start": None if row.get("start", "now") in ("beginning", "now") else "start must be beginning or now",
+            "tls_key": None if ("tls_key" in row) == ("tls_cert" in row) else "tls_cert and tls_key go together",
+            "tls": "tls = false, and TLS files all the same" if _contradicts(row) else None,
+        }
+        for key, fault in faults.items():
+            if fault:
+                raise self._error(fault, "subscribers", index, key)
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self._data.get(name, {})

@@ -86,4 +86,4 @@ class AuditEvent:
     reason: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     changes_identity: bool = False
-    """Set by the store where whose an identifier is may have changed: such events are what other systems are told of."""
+    """Set by the store where it may have changed whose an identifier is: of such events other systems are told."""

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CHECK_STUDY = "check-study"
     MATCH = "match"
     QUERY_CROSSWALK = "query-crosswalk"
+    READ_CHANGES = "read-changes"
     VIEW_AUDIT = "view-audit"
     MANAGE_USERS = "manage-users"
     REPLAY = "replay"
@@ -46,7 +47,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
     Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT}),
     Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY}),
-    Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.CHECK_STUDY}),
+    Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY}),
 }
 
 

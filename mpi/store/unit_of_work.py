@@ -17,6 +17,7 @@ from mpi.store.crosswalk import Crosswalks
 from mpi.store.database import Database, translated
 from mpi.store.inbox import InboxTable
 from mpi.store.numbers import Numbers
+from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
 from mpi.store.records import Records
 from mpi.store.registry import Registry
@@ -55,6 +56,7 @@ class UnitOfWork:
         self.studies = Studies(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.whole = Whole(self.connection)
+        self.outbox = OutboxTable(self.connection, self.trail)
         self.crosswalks = Crosswalks(self.connection)
 
     @property
