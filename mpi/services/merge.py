@@ -9,11 +9,12 @@ from mpi.domain.decision import HardRule
 from mpi.domain.errors import Conflict, MpiError
 from mpi.domain.messages import MergePair
 from mpi.domain.person import Identifier
+from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskType
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.rules import clearly_another
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.store.persons import FEED, Grounds
 from mpi.store.records import MERGED, StoredRecord, Values
@@ -144,6 +145,7 @@ class Merger:
         if link is None or survivor_link is None:
             raise AssertionError("an active record without a person")
         reason = "merged by the source"
+        unit.history.say(Statement(Kind.MERGE, subsumed.id, surviving.id))
         unit.records.set_status(
             subsumed,
             MERGED,
@@ -202,6 +204,8 @@ class Merger:
             old.restricted,
             old.source,
             cause.message_id,
+            numbers.status_of(old),
+            old.traced,
         )
         record_id = unit.records.create(
             new.authority,
@@ -212,10 +216,12 @@ class Merger:
                 detail={"authority": new.authority, "local_id": new.value, "renamed_from": old.id},
             ),
         )
+        numbers.hand_on(unit, old.id, record_id, cause)
         link = unit.persons.current_link(old.id)
         if link is None:
             raise AssertionError("an active record without a person")
         reason = "the source changed the number"
+        unit.history.say(Statement(Kind.RENAME, old.id, record_id))
         identity.unlink(unit, link, cause, reason)
         grounds = Grounds(how=FEED, made_by=cause.actor.name, reason=reason, message_id=cause.message_id)
         unit.persons.link(record_id, link.person_id, grounds, event=identity.link_event(cause, grounds, reason))

@@ -7,17 +7,17 @@ from mpi.domain.audit import Action
 from mpi.domain.decision import HardRule, RecordDecision
 from mpi.domain.errors import BadInput
 from mpi.domain.person import Demographics, SourceRecord, ValueProblem
+from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskType
 from mpi.matching.block import blocking_keys
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
-from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import clearly_another, verified_numbers_differ
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.store.persons import AUTOMATIC, MANUAL, NEW, StoredLink
-from mpi.store.records import MERGED, StoredRecord, Values
+from mpi.store.records import ACTIVE, MERGED, StoredRecord, Values
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
@@ -73,26 +73,49 @@ class Registrar:
             return self._unchanged(unit, stored, cause)
         return self._change(unit, stored, recorded, restricted, cause, source)
 
+    def reconsider(self, unit: UnitOfWork, stored: StoredRecord, cause: Cause) -> Registered | None:
+        """Prepare a record anew and decide whose it is: what the index knows of its NHS number has changed.
+
+        `stored.traced` may differ from what is stored, and is kept. None for a record that was merged into another.
+        """
+        if stored.status == ACTIVE:
+            return self._change(unit, stored, stored.recorded, stored.restricted, cause, stored.source)
+        _, values = self._values(
+            unit, stored.authority, stored.recorded, stored.restricted, cause, stored.source, stored
+        )
+        event = cause.event(Action.RECORD_UPDATED, detail={"nhs_number": values.nhs_status})
+        unit.records.change(stored, values._replace(message_id=stored.message_id), (), event=event)
+        return None
+
     def _values(
-        self, authority: str, recorded: Demographics, restricted: bool, cause: Cause, source: str
+        self,
+        unit: UnitOfWork,
+        authority: str,
+        recorded: Demographics,
+        restricted: bool,
+        cause: Cause,
+        source: str,
+        before: StoredRecord | None = None,
     ) -> tuple[Prepared, Values]:
-        prepared, problems = prepare(recorded, allow_test_numbers=self._config.admits_test_numbers(authority))
+        known = numbers.known(unit, self._config, authority, recorded, before)
         values = Values(
             recorded,
-            prepared.to_json(),
-            problems,
-            blocking_keys(prepared),
-            prepared.nhs,
-            prepared.nhs_verified,
+            known.prepared.to_json(),
+            known.problems,
+            blocking_keys(known.prepared),
+            known.prepared.nhs,
+            known.prepared.nhs_verified,
             restricted,
             source,
             cause.message_id,
+            known.status,
+            known.traced,
         )
-        return prepared, values
+        return known.prepared, values
 
     def _create(self, unit: UnitOfWork, record: SourceRecord, cause: Cause, source: str) -> Registered:
         recorded = Demographics().changed(record.changes)
-        prepared, values = self._values(record.authority, recorded, bool(record.restricted), cause, source)
+        prepared, values = self._values(unit, record.authority, recorded, bool(record.restricted), cause, source)
         decision = identity.ask(unit, self._model, prepared, values.keys)
         event = cause.event(
             Action.RECORD_CREATED,
@@ -104,6 +127,7 @@ class Registrar:
             person_id = decision.link_to.person_id
             grounds = identity.automatic_grounds(decision.link_to, AUTOMATIC, self._model, cause)
             unit.persons.link(record_id, person_id, grounds, event=identity.link_event(cause, grounds))
+            unit.history.say(Statement(Kind.LINK, record_id, decision.link_to.record_id, person_id))
         else:
             person_id = identity.new_person(unit, record_id, cause, NEW)
         tasks = identity.open_reviews(unit, record_id, decision.reviews, self._model, cause)
@@ -123,7 +147,9 @@ class Registrar:
         cause: Cause,
         source: str,
     ) -> Registered:
-        prepared, values = self._values(stored.authority, recorded, restricted, cause, source)
+        prepared, values = self._values(unit, stored.authority, recorded, restricted, cause, source, stored)
+        if cause.message_id is None:
+            values = values._replace(message_id=stored.message_id)
         current = _standing(unit, stored.id)
         before, after = stored.recorded.as_dict(), recorded.as_dict()
         changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
@@ -134,8 +160,8 @@ class Registrar:
         )
         unit.records.change(stored, values, identity.keys_of(stored), event=event)
         unit.registry.count_problems(source, values.problems)
-        if prepared == identity.prepared_of(stored):
-            # Nothing that matching sees has changed: what was decided stands.
+        if prepared == identity.prepared_of(stored) or stored.protected:
+            # Nothing that matching sees has changed, or it sees nothing of this record: what was decided stands.
             return Registered("updated", stored.id, current.person_id, values.problems, False, ())
         decision = identity.ask(
             unit, self._model, prepared, values.keys, record_id=stored.id, own_person=current.person_id
@@ -161,6 +187,7 @@ class Registrar:
                 grounds = identity.automatic_grounds(decision.link_to, AUTOMATIC, self._model, cause)
                 reason = "an update made the record match another person"
                 identity.move(unit, current, decision.link_to.person_id, grounds, cause, reason)
+                unit.history.say(Statement(Kind.LINK, stored.id, decision.link_to.record_id))
                 identity.retire(unit, current.person_id, decision.link_to.person_id, cause, reason)
                 identity.settle_tasks(unit, [stored.id], cause)
                 tasks += identity.open_reviews(unit, stored.id, reviews, self._model, cause)
@@ -179,9 +206,8 @@ class Registrar:
         carried another verified NHS number, never moves without a human. What was merged into it counts as its own.
         """
         for record in [stored, *unit.records.absorbed([stored.id])]:
-            allow = self._config.admits_test_numbers(record.authority)
             for version in unit.records.versions(record):
-                earlier, _ = prepare(version.recorded, allow_test_numbers=allow)
+                earlier = numbers.known(unit, self._config, record.authority, version.recorded).prepared
                 if clearly_another(earlier, prepared) or verified_numbers_differ(earlier, prepared):
                     return False
         return True
