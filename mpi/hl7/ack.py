@@ -1,4 +1,4 @@
-"""Acknowledgements in original mode (HL7 v2.5 section 2.9.2): MSH, MSA and what is wrong.
+"""Acknowledgements (HL7 v2.5 section 2.9): MSH, MSA and what is wrong.
 
 Written with the delimiters, version and character set of the message, so that what is echoed comes back byte for
 byte. From v2.5 ERR has location, code and severity of each error; before, ERR-1 and MSA-6 name errors, and a
@@ -37,33 +37,78 @@ CODES = {
 MAX_ERRORS = 50
 """Of more errors than that the first are named."""
 
+COMMIT_ACCEPTED = "CA"
 _OWN_NAME = "MPI"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _RUN = secrets.token_hex(4).upper()
 _numbers = itertools.count(1)
 
 
-def acknowledge(received: Received, outcome: Outcome) -> bytes:
-    """The acknowledgement of `received` with this outcome, ready to be framed."""
-    header = received.header
-    marks = _marks(header)
-    version = header.filled(12) if header else ""
-    if version not in VERSIONS:
-        version = VERSIONS[-1]
-    errors = _placed(outcome, received)
-    msa = [outcome.ack.value, _echo(header, 10)]
-    if version.startswith("2.5"):
-        rest = [_err(error, marks) for error in errors]
-    else:
-        accepted = outcome.ack == AckCode.ACCEPTED
-        if errors:
-            msa.append(_clean(_sentence(errors), marks))
-        if errors and not accepted:
-            msa += ["", "", marks.component.join(_coded(errors[0], marks))]
-        rest = [] if accepted or not errors else [_old_err(errors, marks)]
-    segments = [_msh(header, marks, version), marks.field.join(["MSA", *msa]).rstrip(marks.field), *rest]
-    text = "".join(segment + "\r" for segment in segments)
-    return text.encode(received.codec, errors="replace")
+class Answering:
+    """Writes answers to one message, with its delimiters, its version and its character set."""
+
+    def __init__(self, header: Segment | None, codec: str) -> None:
+        self._header = header
+        self._codec = codec
+        self.marks = _marks(header)
+        version = header.filled(12) if header else ""
+        self.version = version if version in VERSIONS else VERSIONS[-1]
+
+    @property
+    def coded_errors(self) -> bool:
+        """Whether ERR has a segment for each error, as from v2.5."""
+        return self.version.startswith("2.5")
+
+    def msh(self, *kind: str, enhanced: bool = False) -> str:
+        """MSH of the answer: sender and receiver change places; MSH-9 is `kind`.
+
+        In enhanced mode (`enhanced`) it says that nobody need acknowledge it (MSH-15, MSH-16).
+        """
+        header = self._header
+        receiver = [_echo(header, 5) or _OWN_NAME, _echo(header, 6), _echo(header, 3), _echo(header, 4)]
+        now = datetime.now().astimezone().strftime("%Y%m%d%H%M%S%z")
+        number = f"{_RUN}{int(time.time()) % 100000:05d}{next(_numbers) % 10000000:07d}"
+        type_ = self.marks.component.join(kind)
+        fields = ["MSH", self.marks.msh_2, *receiver, now, "", type_, number, _echo(header, 11) or "P", self.version]
+        fields += ["", "", *(("NE", "NE") if enhanced else ("", "")), "", _echo(header, 18)]
+        return self.marks.field.join(fields).rstrip(self.marks.field)
+
+    def msa(self, code: str, errors: Sequence[MessageError], *, accepted: bool) -> list[str]:
+        """MSA and what is wrong: ERR of its version."""
+        marks = self.marks
+        msa = [code, _echo(self._header, 10)]
+        if self.coded_errors:
+            rest = [_err(error, marks) for error in errors]
+        else:
+            if errors:
+                msa.append(clean(_sentence(errors), marks))
+            if errors and not accepted:
+                msa += ["", "", marks.component.join(_coded(errors[0], marks))]
+            rest = [] if accepted or not errors else [_old_err(errors, marks)]
+        return [marks.field.join(["MSA", *msa]).rstrip(marks.field), *rest]
+
+    def encoded(self, segments: Sequence[str]) -> bytes:
+        """The segments as they travel."""
+        text = "".join(segment + "\r" for segment in segments)
+        return text.encode(self._codec, errors="replace")
+
+
+def acknowledge(received: Received, outcome: Outcome, *, code: str | None = None, enhanced: bool = False) -> bytes:
+    """The acknowledgement of `received` with this outcome, ready to be framed.
+
+    `code` is MSA-1 where it is not the outcome's own (an accept acknowledgement); `enhanced` marks the application
+    acknowledgement of enhanced mode.
+    """
+    answer = Answering(received.header, received.codec)
+    kind = ["ACK"]
+    if event := (received.header.filled(9, 2) if received.header else ""):
+        kind.append(clean(event, answer.marks))
+        if answer.coded_errors:
+            kind.append("ACK")
+    accepted = outcome.ack == AckCode.ACCEPTED
+    errors = () if code == COMMIT_ACCEPTED else _placed(outcome, received)
+    msa = answer.msa(code or outcome.ack.value, errors, accepted=accepted)
+    return answer.encoded([answer.msh(*kind, enhanced=enhanced), *msa])
 
 
 def _marks(header: Segment | None) -> Delimiters:
@@ -73,30 +118,6 @@ def _marks(header: Segment | None) -> Delimiters:
     written = header.text(2)[:4]
     usual = Delimiters()
     return Delimiters(header.text(1), *(written + usual.msh_2[len(written) :])) if written else usual
-
-
-def _msh(header: Segment | None, marks: Delimiters, version: str) -> str:
-    receiver = [_echo(header, 5) or _OWN_NAME, _echo(header, 6), _echo(header, 3), _echo(header, 4)]
-    now = datetime.now().astimezone().strftime("%Y%m%d%H%M%S%z")
-    kind = ["ACK"]
-    if event := (header.filled(9, 2) if header else ""):
-        kind.append(_clean(event, marks))
-        if version.startswith("2.5"):
-            kind.append("ACK")
-    fields = [
-        "MSH",
-        marks.msh_2,
-        *receiver,
-        now,
-        "",
-        marks.component.join(kind),
-        f"{_RUN}{int(time.time()) % 100000:05d}{next(_numbers) % 10000000:07d}",
-        _echo(header, 11) or "P",
-        version,
-        *[""] * 5,
-        _echo(header, 18),
-    ]
-    return marks.field.join(fields).rstrip(marks.field)
 
 
 def _echo(header: Segment | None, field: int) -> str:
@@ -118,7 +139,7 @@ def _err(error: MessageError, marks: Delimiters) -> str:
     """ERR of v2.5 (2.15.5): location, code, severity, and the text for people in ERR-8."""
     location = (error.location or "").replace("^", marks.component)
     code = marks.component.join(_coded(error, marks))
-    return marks.field.join(["ERR", "", location, code, error.severity, "", "", "", _clean(error.text, marks)])
+    return marks.field.join(["ERR", "", location, code, error.severity, "", "", "", clean(error.text, marks)])
 
 
 def _old_err(errors: Sequence[MessageError], marks: Delimiters) -> str:
@@ -132,7 +153,7 @@ def _old_err(errors: Sequence[MessageError], marks: Delimiters) -> str:
 
 
 def _coded(error: MessageError, marks: Delimiters) -> tuple[str, str, str]:
-    return str(int(error.code)), _clean(CODES.get(error.code, CODES[207]), marks), "HL70357"
+    return str(int(error.code)), clean(CODES.get(error.code, CODES[207]), marks), "HL70357"
 
 
 def _sentence(errors: Sequence[MessageError]) -> str:
@@ -148,7 +169,7 @@ def _short(location: str | None) -> str:
     return f"{name}-{rest[1]}" if len(rest) > 1 else name
 
 
-def _clean(text: str, marks: Delimiters) -> str:
+def clean(text: str, marks: Delimiters) -> str:
     """`text` with the delimiters of the message escaped."""
     escapes: Mapping[str, str] = {
         marks.escape: "E",

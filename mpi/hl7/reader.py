@@ -99,6 +99,11 @@ class Segment:
         self._codec = codec
         self._fields: list[str] | None = None
 
+    @property
+    def written(self) -> str:
+        """The whole segment as it was written."""
+        return self._text
+
     def text(self, field: int) -> str:
         """The field as it was written; empty when it is absent."""
         if self._fields is None:
