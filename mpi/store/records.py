@@ -367,7 +367,7 @@ class Records:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
         elif old.status == ACTIVE and not protected:
             self._write_keys(old.id, keys)
-        self._trail.add(replace(event, record_id=old.id))
+        self._trail.add(replace(event, record_id=old.id, changes_identity=True))
 
     def keep_identifiers(self, record_id: int, said: Sequence[Identifier], *, event: AuditEvent) -> bool:
         """Let a record carry these identifiers of other national authorities; whether anything changed.
@@ -386,7 +386,7 @@ class Records:
         if gone or new:
             before, after = [[row.authority, row.value] for row in gone], [list(pair) for pair in new]
             detail = {**event.detail, "before": {"identifiers": before}, "after": {"identifiers": after}}
-            self._trail.add(replace(event, record_id=record_id, detail=detail))
+            self._trail.add(replace(event, record_id=record_id, detail=detail, changes_identity=True))
         return bool(gone or new)
 
     def identifiers_of(self, record_ids: Iterable[int]) -> list[NumberRow]:
