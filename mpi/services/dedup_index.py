@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskType
 from mpi.engines.base import Engine
 from mpi.matching.model import LinkageModel
@@ -141,7 +142,8 @@ class IndexDedup:
         done: Counter[str] = Counter()
         with self._store.writing() as unit:
             for step in chunk:
-                done += do(unit, step)
+                with unit.savepoint():  # each is a change of its own, to be taken back alone
+                    done += do(unit, step)
             unit.registry.advance_run(run_id, 0, before + done)
         return done
 
@@ -156,7 +158,9 @@ class IndexDedup:
                 continue
             identity.move(unit, link, keep, self._grounds(link, join.ties[link.person_id], cause), cause, _JOINED)
             moved += 1
+        first = min(join.members[keep])
         for person in join.persons[1:]:
+            unit.history.say(Statement(Kind.JOIN, first, min(join.members[person]), keep))
             identity.retire(unit, person, keep, cause, _JOINED)
         identity.settle_tasks(unit, [link.record_id for link in current], cause)
         return Counter(persons_joined=len(join.persons) - 1, records_moved=moved)

@@ -10,6 +10,7 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.decision import HardRule, Outcome, PersonDecision, RecordDecision
 from mpi.domain.errors import Conflict
 from mpi.domain.person import ValueProblem
+from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskState, TaskType
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import Candidate, PersonFacts, decide_record
@@ -197,15 +198,36 @@ def check_join(unit: UnitOfWork, one: int, other: int) -> None:
             raise Conflict(TAKE_BACK_FIRST)
 
 
-def join(unit: UnitOfWork, keep: int, lose: int, cause: Cause, reason: str) -> None:
-    """Make two persons one by a human's decision: every record of `lose` moves to `keep`."""
+def join(
+    unit: UnitOfWork, keep: int, lose: int, cause: Cause, reason: str, *, about: tuple[int, int] | None = None
+) -> None:
+    """Make two persons one by a human's decision: every record of `lose` moves to `keep`.
+
+    `about` are the two records, one of each, that were looked at; without it the first of each stand for them.
+    """
     check_join(unit, keep, lose)
-    for current in unit.persons.members([lose]):
+    moving = unit.persons.members([lose])
+    one, other = about or (unit.persons.members([keep])[0].record_id, moving[0].record_id)
+    unit.history.say(Statement(Kind.JOIN, one, other, keep))
+    for current in moving:
         grounds = Grounds(
             how=MANUAL, made_by=cause.actor.name, reason=reason, message_id=cause.message_id, task_id=cause.task_id
         )
         move(unit, current, keep, grounds, cause, reason)
     retire(unit, lose, keep, cause, reason)
+
+
+def separate(unit: UnitOfWork, one: int, other: int, cause: Cause, reason: str) -> None:
+    """Write down that two standing records are different people; where they are together, `one` leaves alone."""
+    unit.persons.keep_apart(
+        one, other, cause.actor.name, reason, cause.task_id, event=cause.event(Action.KEPT_APART, reason=reason)
+    )
+    mine, theirs = unit.persons.current_link(one), unit.persons.current_link(other)
+    person = None
+    if mine is not None and theirs is not None and mine.person_id == theirs.person_id:
+        unlink(unit, mine, cause, reason)
+        person = new_person(unit, one, cause, MANUAL, reason)
+    unit.history.say(Statement(Kind.APART, one, other, person))
 
 
 def open_task(unit: UnitOfWork, task: NewTask, cause: Cause) -> int | None:

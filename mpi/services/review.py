@@ -6,6 +6,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
+from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskState, TaskType, Verdict, next_state
 from mpi.domain.roles import Permission, can, check, role_of
 from mpi.domain.text import storable
@@ -209,7 +210,7 @@ class Review:
             if one is None or other is None:
                 raise Conflict("a record of this task has no person any more")
             if one != other:
-                identity.join(unit, min(one, other), max(one, other), cause, reason)
+                identity.join(unit, min(one, other), max(one, other), cause, reason, about=_about(unit, task))
             else:
                 _confirm(unit, task, cause, reason)
         records = [r for r in (task.left_record, task.right_record) if r is not None]
@@ -225,17 +226,14 @@ class Review:
         right = unit.records.survivor(both[task.right_record])
         if left.id == right.id:
             raise Conflict("the two numbers were merged into one; take the merge back first")
-        unit.persons.keep_apart(
-            left.id, right.id, cause.actor.name, reason, task.id, event=cause.event(Action.KEPT_APART, reason=reason)
-        )
-        current, other = unit.persons.current_link(left.id), unit.persons.current_link(right.id)
-        if current is not None and other is not None and current.person_id == other.person_id:
-            identity.unlink(unit, current, cause, reason)
-            identity.new_person(unit, left.id, cause, MANUAL, reason)
+        identity.separate(unit, left.id, right.id, cause, reason)
 
 
 def _confirm(unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
     """A human says that a doubtful link is right: from now on it is theirs and no update moves it."""
+    about = _about(unit, task)
+    if about is not None:
+        unit.history.say(Statement(Kind.JOIN, *about))
     for record_id in (task.left_record, task.right_record):
         current = unit.persons.current_link(record_id) if record_id is not None else None
         if current is not None and current.grounds.how != MANUAL:
@@ -243,6 +241,14 @@ def _confirm(unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> N
                 how=MANUAL, made_by=cause.actor.name, reason=reason, task_id=cause.task_id
             )
             identity.move(unit, current, current.person_id, grounds, cause, "confirmed by a reviewer")
+
+
+def _about(unit: UnitOfWork, task: StoredTask) -> tuple[int, int] | None:
+    """The standing records that a task asks about, through those they were merged into; None without two."""
+    if task.left_record is None or task.right_record is None:
+        return None
+    both = unit.records.get((task.left_record, task.right_record))
+    return unit.records.survivor(both[task.left_record]).id, unit.records.survivor(both[task.right_record]).id
 
 
 def _found(unit: UnitOfWork, task_id: int) -> StoredTask:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from mpi.domain.audit import AuditEvent
+from mpi.domain.replay import Statement
 from mpi.store import audit, clock
 from mpi.store.crosswalk import Crosswalks
 from mpi.store.database import Database, translated
+from mpi.store.history import History
 from mpi.store.inbox import InboxTable
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
@@ -33,6 +35,9 @@ class Trail:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, AuditEvent]] = []
+        self.said: list[Statement] = []
+        self.closed = 0
+        """How many of the events belong to changes of identities that are written down already."""
         self.now = clock.now()
 
     def add(self, event: AuditEvent) -> None:
@@ -50,6 +55,7 @@ class UnitOfWork:
         self.records = Records(self.connection, self.trail)
         self.persons = Persons(self.connection, self.trail)
         self.numbers = Numbers(self.connection, self.trail)
+        self.history = History(self.connection, self.trail)
         self.tasks = Tasks(self.connection, self.trail)
         self.inbox = InboxTable(self.connection, self.trail)
         self.registry = Registry(self.connection, self.trail)
@@ -70,15 +76,21 @@ class UnitOfWork:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the unit that can fail alone: on an error its changes and its audit events are gone."""
-        kept = len(self.trail.events)
+        """A part of the unit that can fail alone: on an error its changes and its audit events are gone.
+
+        An outermost part is one change of identities (see `mpi.store.history`).
+        """
+        kept, said = len(self.trail.events), len(self.trail.said)
         before = self.trail.now
         self.trail.now = clock.now()
         try:
             with translated(), self._nested():
                 yield
+                if self._depth == 1:
+                    self.history.close()
         except BaseException:
-            del self.trail.events[kept:]
+            del self.trail.events[kept:], self.trail.said[said:]
+            self.trail.closed = min(self.trail.closed, kept)
             self.trail.now = before
             raise
 
@@ -111,6 +123,7 @@ class Store:
         with self.database.begin(identities=identities) as connection:
             unit = UnitOfWork(connection, self.ids)
             yield unit
+            unit.history.close()
             audit.append(unit.connection, unit.trail.events)
             unit.connection.flush()
 
