@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mpi.config import Config
+from mpi.domain.asof import past_moment
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import NHS, Demographics
@@ -16,6 +18,7 @@ from mpi.matching.prepare import prepare
 from mpi.services import views
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
+from mpi.store.clock import stamp
 from mpi.store.persons import StoredPerson
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -55,10 +58,11 @@ class CrosswalkEntry:
 
 @dataclass(frozen=True, slots=True)
 class Crosswalk:
-    """The identifiers of one person."""
+    """The identifiers of one person; `at` is the instant of the past that was asked for, None for now."""
 
     enterprise_id: str
     identifiers: tuple[CrosswalkEntry, ...]
+    at: str | None = None
 
 
 class People:
@@ -162,7 +166,9 @@ class People:
     ) -> Crosswalk:
         """The identifiers of the person whom `authority` knows by `value`; `target` narrows the authorities.
 
-        Raises `BadInput` for an unknown authority, and `NotFound`. `at` (the past) is not answered yet.
+        `at` (see `mpi.domain.asof.past_moment`) asks for the answer as it was at a moment of the past: with the person,
+        the links, the merges and the numbers of then. Raises `BadInput` for an unknown authority or an unreadable
+        moment, and `NotFound`.
         """
         check(role_of(actor), Permission.QUERY_CROSSWALK)
         known = self._config.authority(authority)
@@ -174,20 +180,23 @@ class People:
             if domain is None:
                 raise BadInput("a target authority is not known", field="target", code="unknown-authority")
             wanted.add(domain.code)
-        if at is not None:
-            raise BadInput("asking for a moment in the past is not supported yet", field="at", code="not-supported")
+        moment = stamp(past_moment(at, datetime.now(UTC))) if at is not None else None
         with self._store.reading() as unit:
-            person = self._person_by_identifier(unit, known.code, storable(value))
+            if moment is None:
+                person = self._person_by_identifier(unit, known.code, storable(value))
+                found = _identifiers(unit, person.id)
+            else:
+                person, found = _as_of(unit, known.code, storable(value), moment)
             unit.audit(
                 AuditEvent(
                     actor,
                     Action.CROSSWALK_READ,
                     person_id=person.id,
-                    detail={"authority": known.code, "target": sorted(wanted)},
+                    detail={"authority": known.code, "target": sorted(wanted)} | ({"at": moment} if moment else {}),
                 )
             )
-            entries = [e for e in _identifiers(unit, person.id) if not wanted or e.authority in wanted]
-        return Crosswalk(person.enterprise_id, tuple(entries))
+        entries = tuple(e for e in found if not wanted or e.authority in wanted)
+        return Crosswalk(person.enterprise_id, entries, moment)
 
     def _person_by_identifier(self, unit: UnitOfWork, authority: str, value: str) -> StoredPerson:
         if authority == NHS:
@@ -201,13 +210,37 @@ class People:
             current = unit.persons.current_link(unit.records.survivor(record).id)
             if current is not None:
                 persons.add(current.person_id)
-        if not persons:
-            raise NotFound("the identifier is not known")
-        if len(persons) > 1:
-            raise BadInput(
-                "the number stands on more than one person; a reviewer must look", field="value", code="several-persons"
-            )
-        return unit.persons.get(persons)[persons.pop()]
+        person_id = _the_one(persons)
+        return unit.persons.get([person_id])[person_id]
+
+
+def _the_one(persons: set[int]) -> int:
+    if not persons:
+        raise NotFound("the identifier is not known")
+    if len(persons) > 1:
+        raise BadInput(
+            "the number stands on more than one person; a reviewer must look", field="value", code="several-persons"
+        )
+    return next(iter(persons))
+
+
+def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[StoredPerson, list[CrosswalkEntry]]:
+    """The person that an identifier led to at an instant, and all identifiers that led there."""
+    moments = unit.moments
+    number = normalise(value) if authority == NHS else value
+    asked = moments.with_number(authority, number, at) if number else []
+    if authority != NHS:
+        asked = moments.with_local_id(authority, value, at) or asked
+    shown = [r.id for r in moments.records(asked, at).values() if not r.protected]
+    person_id = _the_one(moments.persons(moments.survivors(shown, at), at))
+    tree = [record for record in moments.tree(person_id, at) if not record.protected]
+    entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in tree]
+    numbers: dict[tuple[str, str], bool] = {}
+    for found in moments.numbers((r.id for r in tree), at):
+        key = found.authority, found.value
+        numbers[key] = numbers.get(key, False) or found.verified
+    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in numbers.items()]
+    return unit.persons.get([person_id])[person_id], sorted(entries, key=lambda e: (e.authority, e.value))
 
 
 def _identifiers(unit: UnitOfWork, person_id: int) -> list[CrosswalkEntry]:

@@ -95,6 +95,13 @@ record_version = Table(
     Column("valid_from", _Instant, nullable=False),
     Column("valid_to", _Instant, nullable=False),
     PrimaryKeyConstraint("record_id", "version"),
+    # Few rows: a version that was merged ends only when the merge is taken back.
+    Index(
+        "ix_record_version_merged_into",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
+    ),
 )
 
 identifier = Table(

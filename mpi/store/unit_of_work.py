@@ -18,6 +18,7 @@ from mpi.store.crosswalk import Crosswalks
 from mpi.store.database import Database, translated
 from mpi.store.history import History
 from mpi.store.inbox import InboxTable
+from mpi.store.moments import Moments
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
@@ -61,6 +62,7 @@ class UnitOfWork:
         self.registry = Registry(self.connection, self.trail)
         self.studies = Studies(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
+        self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)
         self.outbox = OutboxTable(self.connection, self.trail)
         self.crosswalks = Crosswalks(self.connection)

@@ -74,7 +74,7 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         found = services().people.crosswalk(
             _caller(), asked["authority"], asked["value"], target=tuple(asked["target"]), at=asked["at"]
         )
-        return {"person": found.enterprise_id, "identifiers": found.identifiers}
+        return {"person": found.enterprise_id, "at": found.at, "identifiers": found.identifiers}
 
     @bp.post("/studies/check")
     @bp.doc(

@@ -80,7 +80,12 @@ class CrosswalkRequest(Schema):
     authority = String(required=True, validate=_TEXT)
     value = String(required=True, validate=_TEXT)
     target = List(String(validate=_TEXT), load_default=[], metadata={"description": "Authorities; empty means all"})
-    at = String(load_default=None, allow_none=True, validate=_TEXT, metadata={"description": "A moment in the past"})
+    at = String(
+        load_default=None,
+        allow_none=True,
+        validate=_TEXT,
+        metadata={"description": "The answer as it was then: ISO 8601 time with its zone, or a date, which is its end"},
+    )
 
 
 class IdentifierAnswer(Schema):
@@ -97,6 +102,7 @@ class CrosswalkAnswer(Schema):
     """The identifiers of one person."""
 
     person = String(metadata={"description": "Enterprise id"})
+    at = String(allow_none=True, metadata={"description": "The instant asked for, in UTC; null for now"})
     identifiers = List(Nested(IdentifierAnswer))
 
 

@@ -289,6 +289,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["record_id"], ["source_record.id"], name=op.f("fk_record_version_record_id")),
         sa.PrimaryKeyConstraint("record_id", "version", name=op.f("pk_record_version")),
     )
+    op.create_index(
+        "ix_record_version_merged_into",
+        "record_version",
+        ["merged_into"],
+        unique=False,
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_table(
         "review_task",
         sa.Column("id", _ID, nullable=False),
