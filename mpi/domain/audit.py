@@ -52,6 +52,7 @@ class Action(StrEnum):
     PROTECTION_ENDED = "identity.shown"
     PROTECTED_READ = "identity.read"
     BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
 
