@@ -11,6 +11,8 @@ from mpi.services.match import Matcher
 from mpi.services.merge import Merger
 from mpi.services.overview import Overview
 from mpi.services.people import People
+from mpi.services.query import IdentifierQueries
+from mpi.services.query_people import PersonQueries
 from mpi.services.register import Registrar
 from mpi.services.review import Review
 from mpi.services.users import Users
@@ -31,6 +33,8 @@ class App:
     review: Review
     people: People
     matcher: Matcher
+    identifier_queries: IdentifierQueries
+    person_queries: PersonQueries
     overview: Overview
     gate: Gate
     users: Users
@@ -62,6 +66,8 @@ def build(config: Config) -> App:
         review=Review(store, config, model, merger),
         people=People(store, config, model),
         matcher=Matcher(store, config, model),
+        identifier_queries=IdentifierQueries(store, config),
+        person_queries=PersonQueries(store, config, model),
         overview=Overview(store),
         gate=Gate(store, config, load_policy(config)),
         users=Users(store),

@@ -11,6 +11,7 @@ from mpi import logs
 from mpi.bootstrap import App
 from mpi.cli.options import application, database_options
 from mpi.domain.errors import Conflict
+from mpi.hl7.desk import Desk
 from mpi.hl7.listener import Limits, Listener
 from mpi.hl7.tls import server_context
 from mpi.store import schema
@@ -59,7 +60,7 @@ def listen(
     database: str | None,
     config_file: str | None,
 ) -> None:
-    """Take HL7 v2 messages in over MLLP until stopped (Ctrl-C or SIGTERM); messages in hand are finished first."""
+    """Take HL7 v2 messages and queries over MLLP until stopped (Ctrl-C or SIGTERM); what is in hand is finished first."""
     limits = Limits(max_message, max_connections, idle_timeout, frame_timeout)
     tls = _tls(tls_cert, tls_key, tls_client_ca)
     with application(database, config_file) as app:
@@ -86,7 +87,8 @@ async def _serve(app: App, limits: Limits, host: str, port: int, tls: ssl.SSLCon
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    listener = Listener(app.config, app.inbox.process, limits)
+    desk = Desk(app.config, app.identifier_queries.answer, app.person_queries.answer, app.person_queries.forget)
+    listener = Listener(app.config, app.inbox.process, limits, desk)
     try:
         bound = await listener.start(host, port, tls)
     except OSError as error:

@@ -26,7 +26,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class IdentifierQuery:
-    """Which numbers has this person elsewhere (IHE ITI-9)? `wanted` are authorities that the asker may be told."""
+    """The question for a person's other numbers (IHE ITI-9). `wanted` are authorities that the asker may be told."""
 
     asker: Asker
     tag: str
@@ -69,7 +69,7 @@ class PersonKeys:
 
 @dataclass(frozen=True, slots=True)
 class PersonQuery:
-    """Who may this be (IHE ITI-21)?
+    """The question who somebody may be (IHE ITI-21).
 
     `page` is how many people one answer may hold (None: all), `least` the confidence in percent below which nobody is
     named, `pointer` where an earlier answer said to go on, and `question` stands for the text of the query.

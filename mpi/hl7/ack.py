@@ -87,10 +87,20 @@ class Answering:
             rest = [] if accepted or not errors else [_old_err(errors, marks)]
         return [marks.field.join(["MSA", *msa]).rstrip(marks.field), *rest]
 
+    def plain(self, segment: str) -> str:
+        """`segment` without control characters, which would end it."""
+        return _CONTROL.sub(" ", segment)
+
     def encoded(self, segments: Sequence[str]) -> bytes:
-        """The segments as they travel."""
-        text = "".join(segment + "\r" for segment in segments)
-        return text.encode(self._codec, errors="replace")
+        """The segments as they travel: in the character set of the message, or in UTF-8 where that lacks a letter."""
+        try:
+            return "".join(segment + "\r" for segment in segments).encode(self._codec)
+        except UnicodeEncodeError:
+            fields = segments[0].split(self.marks.field)
+            fields += [""] * (18 - len(fields))
+            fields[17] = "UNICODE UTF-8"
+            text = "".join(segment + "\r" for segment in [self.marks.field.join(fields), *segments[1:]])
+            return text.encode("utf-8", errors="replace")
 
 
 def acknowledge(received: Received, outcome: Outcome, *, code: str | None = None, enhanced: bool = False) -> bytes:

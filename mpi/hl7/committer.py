@@ -1,4 +1,4 @@
-"""Messages of many connections, committed together: one flush of the disk for all that wait.
+"""Messages and queries of many connections, committed together: one flush of the disk for all that wait.
 
 Connections hand a message over and wait; one thread takes whatever has gathered, has it processed in one
 transaction, and only then are the waiting connections told. While it commits, the next messages are read.
@@ -11,10 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from mpi.domain.messages import AckCode, ErrorCode, Inbound, MessageError, Outcome
 
 log = logging.getLogger(__name__)
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 Process = Callable[[Sequence[Inbound]], list[Outcome]]
 """Processes a batch in one transaction: one outcome for each message, in the order given, after the commit."""
@@ -29,20 +33,32 @@ FAILED = Outcome(
 
 
 @dataclass(slots=True)
-class _Waiting:
-    inbound: Inbound
-    answered: asyncio.Future[Outcome]
+class _Waiting(Generic[_In, _Out]):
+    inbound: _In
+    answered: asyncio.Future[_Out]
 
 
-class Committer:
-    """Runs `process` on one thread. Start it in the loop that submits, and stop it when nobody submits any more."""
+class Committer(Generic[_In, _Out]):
+    """Runs `process` on one thread. Start it in the loop that submits, and stop it when nobody submits any more.
 
-    def __init__(self, process: Process, *, max_batch: int = MAX_BATCH, max_waiting: int = 1024) -> None:
+    `failed` is what each of a batch gets when `process` raised.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[Sequence[_In]], list[_Out]],
+        failed: _Out,
+        *,
+        name: str = "committer",
+        max_batch: int = MAX_BATCH,
+        max_waiting: int = 1024,
+    ) -> None:
         self._process = process
+        self._failed = failed
         self._max_batch = max_batch
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting[_In, _Out] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(max_waiting)
-        self._thread = threading.Thread(target=self._work, name="committer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.batches = 0
         """How many batches were processed; `messages` over it is what commits were shared by."""
@@ -55,10 +71,10 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def submit(self, inbound: Inbound) -> Outcome:
+    async def submit(self, inbound: _In) -> _Out:
         """What became of `inbound`, once that is durable. Waits while too many others wait."""
         async with self._room:
-            waiting = _Waiting(inbound, asyncio.get_running_loop().create_future())
+            waiting: _Waiting[_In, _Out] = _Waiting(inbound, asyncio.get_running_loop().create_future())
             self._queue.put(waiting)
             return await waiting.answered
 
@@ -75,7 +91,7 @@ class Committer:
             assert self._loop is not None  # noqa: S101 - start() set it before this thread ran
             self._loop.call_soon_threadsafe(_answer, batch, outcomes)
 
-    def _next_batch(self) -> list[_Waiting] | None:
+    def _next_batch(self) -> list[_Waiting[_In, _Out]] | None:
         """At least one message, and those that come at once or within a moment; None when all is done."""
         first = self._queue.get()
         if first is None:
@@ -94,20 +110,20 @@ class Committer:
             batch.append(waiting)
         return batch
 
-    def _outcomes(self, batch: list[Inbound]) -> list[Outcome]:
+    def _outcomes(self, batch: list[_In]) -> list[_Out]:
         """The outcomes, or a temporary failure for all when the service raised: senders send again."""
         try:
             outcomes = self._process(batch)
         except Exception:
             log.exception("batch failed", extra={"facts": {"messages": len(batch)}})
-            return [FAILED] * len(batch)
+            return [self._failed] * len(batch)
         if len(outcomes) != len(batch):
             log.error("batch answered in part", extra={"facts": {"messages": len(batch), "outcomes": len(outcomes)}})
-            return [FAILED] * len(batch)
+            return [self._failed] * len(batch)
         return outcomes
 
 
-def _answer(batch: list[_Waiting], outcomes: list[Outcome]) -> None:
+def _answer(batch: list[_Waiting[_In, _Out]], outcomes: list[_Out]) -> None:
     for waiting, outcome in zip(batch, outcomes, strict=True):
         if not waiting.answered.done():  # a connection that was cut no longer waits
             waiting.answered.set_result(outcome)

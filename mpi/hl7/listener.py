@@ -17,6 +17,8 @@ from mpi.hl7 import adt, mllp
 from mpi.hl7.ack import acknowledge
 from mpi.hl7.adt import Received
 from mpi.hl7.committer import FAILED, Committer, Process
+from mpi.hl7.desk import Desk
+from mpi.hl7.query import is_query
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +45,18 @@ class Limits:
 
 
 class Listener:
-    """Serves until `stop`. `process` answers batches of messages after their commit (the inbox of the services)."""
+    """Serves until `stop`. `process` answers batches of messages after their commit (the inbox of the services).
 
-    def __init__(self, config: Config, process: Process, limits: Limits | None = None) -> None:
+    `desk` answers queries; without one they are refused as a type that is not supported.
+    """
+
+    def __init__(
+        self, config: Config, process: Process, limits: Limits | None = None, desk: Desk | None = None
+    ) -> None:
         self._config = config
         self._limits = limits or Limits()
-        self._committer = Committer(process)
+        self._committer = Committer(process, FAILED)
+        self._desk = desk
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -57,6 +65,8 @@ class Listener:
         handshake = {"ssl_handshake_timeout": 15.0} if tls else {}
         self._server = await asyncio.start_server(self._connected, host, port, ssl=tls, limit=_CHUNK, **handshake)
         self._committer.start()
+        if self._desk:
+            self._desk.start()
         bound: int = self._server.sockets[0].getsockname()[1]
         log.info("listening", extra={"facts": {"host": host, "port": bound, "tls": tls is not None}})
         return bound
@@ -75,6 +85,8 @@ class Listener:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._committer.stop()
+        if self._desk:
+            await self._desk.stop()
         log.info("stopped", extra={"facts": {"messages": self._committer.messages, "batches": self._committer.batches}})
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,6 +104,8 @@ class Listener:
 
     async def handle(self, frame: mllp.Frame, peer: str) -> bytes:
         """The acknowledgement of one frame, once what it asks for is durable."""
+        if self._desk and not frame.torn and not frame.too_large and is_query(frame.payload):
+            return await self._desk.answer(frame.payload, peer)
         started = time.perf_counter()
         received = self._read(frame, peer)
         read = time.perf_counter()

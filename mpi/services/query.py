@@ -37,7 +37,7 @@ class IdentifierQueries:
             answer = IdentifierAnswer(Found.SEVERAL)
         elif persons:
             asked = query.identifier
-            others = [one for one in identifiers(self._config, rows, query.asker, query.wanted, asked.authority)]
+            others = identifiers(self._config, rows, query.asker, query.wanted, asked.authority)
             answer = IdentifierAnswer(Found.ONE, tuple(one for one in others if not _same(one, asked)))
         unit.audit(_event(query, answer, persons))
         return answer
@@ -90,7 +90,7 @@ def identifiers(
 
 
 def _event(query: IdentifierQuery, answer: IdentifierAnswer, persons: set[int]) -> AuditEvent:
-    detail = {
+    detail: dict[str, object] = {
         "query": "PIX",
         "tag": query.tag,
         "authority": query.identifier.authority,

@@ -31,7 +31,8 @@ _TREE = {
     "sqlite": (
         " tree(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM own AS o CROSS JOIN link AS l"
         " WHERE l.person_id = o.person_id AND l.valid_to IS NULL"
-        " UNION SELECT t.person_id, r.id FROM tree AS t CROSS JOIN source_record AS r WHERE r.merged_into = t.record_id)"
+        " UNION SELECT t.person_id, r.id FROM tree AS t CROSS JOIN source_record AS r"
+        " WHERE r.merged_into = t.record_id)"
         " SELECT t.person_id, r.id, r.authority, r.local_id, r.status, r.restricted, i.authority AS number_authority,"
         " i.value FROM tree AS t CROSS JOIN source_record AS r LEFT JOIN identifier AS i"
         " ON i.record_id = r.id AND i.valid_to IS NULL WHERE r.id = t.record_id AND NOT r.protected"

@@ -5,13 +5,14 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from mpi.config import Config
 from mpi.domain.messages import AckCode, Inbound, Outcome, Refused
 from mpi.hl7.committer import Process
+from mpi.hl7.desk import Desk
 from mpi.hl7.listener import Limits, Listener
 from tests.golden import messages
 
@@ -141,14 +142,16 @@ def listening(
     config: Config | None = None,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    desk: Callable[[], Desk] | None = None,
 ) -> Iterator[Running]:
-    """A listener on a free port, stopped at the end."""
+    """A listener on a free port, stopped at the end; `desk` makes what answers its queries."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="listener")
     thread.start()
 
     async def start() -> Running:
-        listener = Listener(config or messages.config(), process, limits or Limits(grace=5))
+        answering = desk() if desk else None
+        listener = Listener(config or messages.config(), process, limits or Limits(grace=5), answering)
         return Running(await listener.start(port=0, tls=tls), listener, loop)
 
     try:

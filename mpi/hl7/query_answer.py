@@ -1,0 +1,108 @@
+"""Answers to queries: RSP^K23 (PIX), RSP^K22 (PDQ) and the ACK of a cancelling.
+
+A PIX answer is written here as text: hl7apy takes 7 ms to build one, most of the time that a look-up has
+(docs/explanation/performance.md); the tests hold it equal to hl7apy's. The people of a PDQ answer are hl7apy's work.
+"""
+
+from collections.abc import Sequence
+
+from mpi.config import Config
+from mpi.domain.messages import AckCode, ErrorCode, MessageError
+from mpi.domain.person import NHS, Identifier
+from mpi.domain.queries import Found, IdentifierAnswer, PersonAnswer, PersonRefusal, QueryFault
+from mpi.hl7.ack import Answering, clean
+from mpi.hl7.query import Asked
+from mpi.hl7.query_persons import person_segments
+from mpi.hl7.reader import Delimiters
+
+_KINDS = {"Q23": ("RSP", "K23", "RSP_K23"), "Q22": ("RSP", "K22", "RSP_K21")}
+NOT_NOW = MessageError(ErrorCode.INTERNAL, "the question could not be answered now; ask again")
+_NO_IDENTIFIERS = {
+    Found.NOBODY: "the identifier is not known",
+    Found.SEVERAL: "the identifier stands on more than one person; a reviewer must look before anybody is told",
+}
+_FAULTS = {
+    QueryFault.TOO_LITTLE: (101, "a name, an identifier, a postcode, a telephone number or an e-mail is needed"),
+    QueryFault.TOO_MANY: (ErrorCode.INTERNAL, "more people match than can be answered; say more about the person"),
+    QueryFault.POINTER: (204, "the continuation pointer was not given for this query, or is too old; ask afresh"),
+    QueryFault.SEVERAL: (204, "the identifier stands on more than one person; a reviewer must look"),
+    QueryFault.UNUSABLE: (102, "the value cannot be read"),
+}
+
+
+def refusal(asked: Asked) -> bytes:
+    """The answer to a query that `asked.errors` speak against."""
+    return _respond(asked, asked.ack, asked.errors, asked.ack.value)
+
+
+def failure(asked: Asked) -> bytes:
+    """The answer when the index cannot be asked at the moment."""
+    return _respond(asked, AckCode.REJECTED, (NOT_NOW,), AckCode.REJECTED.value)
+
+
+def cancelled(asked: Asked) -> bytes:
+    """The acknowledgement of a cancelling: nothing more is kept for the query."""
+    return _respond(asked, AckCode.ACCEPTED, (), "")
+
+
+def identifiers(asked: Asked, answer: IdentifierAnswer, config: Config) -> bytes:
+    """RSP^K23 by the cases of IHE ITI TF-2 3.9.4.2.2."""
+    if answer.found is not Found.ONE:
+        error = MessageError(204, _NO_IDENTIFIERS[answer.found], location="QPD^1^3^1^1")
+        return _respond(asked, AckCode.ERROR, (error,), "AE")
+    if not answer.identifiers:
+        return _respond(asked, AckCode.ACCEPTED, (), "NF")
+    marks = Answering(asked.header, asked.codec).marks
+    listed = marks.repetition.join(written(one, config, marks) for one in answer.identifiers)
+    # PID-5: no name is said (the blank first), of type S, "coded pseudo-name to ensure anonymity".
+    nobody = f"{marks.repetition}{marks.component * 6}S"
+    pid = marks.field.join(["PID", "", "", listed, "", nobody])
+    return _respond(asked, AckCode.ACCEPTED, (), "OK", [pid])
+
+
+def persons(asked: Asked, answer: PersonAnswer | PersonRefusal, config: Config) -> bytes:
+    """RSP^K22: a page of candidates, DSC when there are more."""
+    marks = Answering(asked.header, asked.codec).marks
+    if isinstance(answer, PersonRefusal):
+        code, text = _FAULTS[answer.fault]
+        place = "DSC^1^1" if answer.fault is QueryFault.POINTER else asked.places.get(answer.field or "", "QPD^1^3")
+        return _respond(asked, AckCode.ERROR, (MessageError(code, text, location=place),), "AE")
+    if not answer.total:
+        return _respond(asked, AckCode.ACCEPTED, (), "NF", hits=(0, 0, 0))
+    segments = person_segments(answer.persons, config, marks)
+    if answer.pointer:
+        segments.append(marks.field.join(["DSC", answer.pointer, "I"]))
+    hits = (answer.total, len(answer.persons), answer.remaining)
+    return _respond(asked, AckCode.ACCEPTED, (), "OK", segments, hits)
+
+
+def written(identifier: Identifier, config: Config, marks: Delimiters) -> str:
+    """A number as CX: CX.4 in all three parts where the authority has an OID (ITI TF-2 appendix N)."""
+    authority = config.authority(identifier.authority)
+    domain = clean(identifier.authority, marks)
+    if authority is not None and authority.oid:
+        domain = marks.subcomponent.join([domain, authority.oid, "ISO"])
+    kind = "NH" if identifier.authority == NHS else "PI"
+    return marks.component.join([clean(identifier.value, marks), "", "", domain, kind])
+
+
+def _respond(
+    asked: Asked,
+    ack: AckCode,
+    errors: Sequence[MessageError],
+    status: str,
+    rest: Sequence[str] = (),
+    hits: tuple[int, int, int] | None = None,
+) -> bytes:
+    """MSH MSA [ERR] QAK QPD and `rest`; an ACK for what is no query that could be answered."""
+    answer = Answering(asked.header, asked.codec)
+    msa = answer.msa(ack.value, errors, accepted=ack == AckCode.ACCEPTED)
+    kind = _KINDS.get(asked.event)
+    if kind is None:
+        ack_kind = ["ACK", clean(asked.event, answer.marks)] if asked.event else ["ACK"]
+        return answer.encoded([answer.msh(*ack_kind, *(["ACK"] if asked.event else [])), *msa])
+    qak = ["QAK", asked.tag, status]
+    if hits is not None:
+        qak += ["", *(str(number) for number in hits)]
+    echo = [answer.plain(asked.qpd.written)] if asked.qpd else []
+    return answer.encoded([answer.msh(*kind), *msa, answer.plain(answer.marks.field.join(qak)), *echo, *rest])
