@@ -39,7 +39,7 @@ def known(
     if answer is not None and not holds(answer, own):
         answer = None
     prepared = with_trace(own, answer)
-    if before is None or answer is not None or before.recorded.nhs_number != recorded.nhs_number or before.traced:
+    if before is None or before.traced or before.recorded.nhs_number != recorded.nhs_number or unit.numbers.changed:
         prepared = current(unit, prepared)
     elif prepared.nhs is not None:
         # The same number as before: what stands for it stands in the record already, and nothing need be asked.

@@ -53,3 +53,12 @@ CANDIDATES = {
         " WHERE l.valid_to IS NULL"
     ),
 }
+# Whether any record of a person, or one merged into it, is restricted: one address stands on all of them.
+RESTRICTED = {
+    name: text(
+        numbers.text[: numbers.text.index(" SELECT o.person_id, i.value")]
+        + " SELECT DISTINCT o.person_id FROM own AS o CROSS JOIN source_record AS r"
+        " WHERE r.id = o.record_id AND r.restricted"
+    )
+    for name, numbers in NUMBERS.items()
+}

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, insert, select, update
 
 from mpi.domain.audit import AuditEvent
-from mpi.store.records import TrailLike
+from mpi.store.records import ACTIVE, TrailLike
 from mpi.store.statements import Statements
+from mpi.store.tables import source_record, trace_result
 from mpi.store.tables import superseded_number as t
-from mpi.store.tables import trace_result
 
 _any = select(t.c.id).where(t.c.valid_to.is_(None)).limit(1)
 _successor = select(t.c.new_number).where(t.c.old_number == bindparam("old"), t.c.valid_to.is_(None))
@@ -23,6 +23,14 @@ _end = (
     update(t)
     .where(t.c.old_number == bindparam("of_number"), t.c.valid_to.is_(None))
     .values(valid_to=bindparam("ended_at"), ended_by=bindparam("by"), ended_reason=bindparam("why"))
+)
+_to_trace = (
+    select(source_record.c.id)
+    .where(
+        source_record.c.id > bindparam("after"), source_record.c.status == ACTIVE, source_record.c.protected.is_(False)
+    )
+    .order_by(source_record.c.id)
+    .limit(bindparam("most"))
 )
 _insert_result = insert(trace_result)
 _taken = select(trace_result.c.fate).where(
@@ -48,6 +56,8 @@ class Numbers:
         self._connection = connection
         self._trail = trail
         self._none: bool | None = None
+        self.changed = False
+        """Whether this transaction has changed which number stands for which."""
 
     def survivor(self, number: str) -> str:
         """The number that stands for `number` now: itself, or the end of its chain."""
@@ -84,6 +94,7 @@ class Numbers:
         }
         self._connection.insert(_insert, t, row)
         self._none = False
+        self.changed = True
         self._trail.add(replace(event, detail={**event.detail, "old_number": old, "new_number": new}))
 
     def take_back(self, old: str, reason: str, *, event: AuditEvent) -> None:
@@ -91,7 +102,12 @@ class Numbers:
         values = {"of_number": old, "ended_at": self._trail.now, "by": event.actor.name, "why": reason}
         self._connection.execute(_end, values)
         self._none = None
+        self.changed = True
         self._trail.add(replace(event, detail={**event.detail, "old_number": old}))
+
+    def records_after(self, after: int, most: int) -> list[int]:
+        """The next ids of records that stand for themselves, identities left behind not among them."""
+        return list(self._connection.execute(_to_trace, {"after": after, "most": most}).scalars())
 
     def taken(self, reference: str, outcome: str, answer: str) -> str | None:
         """What became of the same answer before; None when it is new."""

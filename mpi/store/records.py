@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from mpi.domain.audit import AuditEvent
 from mpi.domain.moment import latest
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
-from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS
+from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS, RESTRICTED
 from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, record_version
 from mpi.store.tables import source_record as t
@@ -534,6 +534,13 @@ class Records:
             for row in self._connection.execute(NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
                 found[row.person_id].append((row.value, bool(row.verified)))
         return found
+
+    def restricted_persons(self, person_ids: Iterable[int]) -> set[int]:
+        """Those of these persons of whom any record, or one merged into it, is restricted."""
+        wanted = list(person_ids)
+        if not wanted:
+            return set()
+        return set(self._connection.execute(RESTRICTED[self._dialect], {"ids": self._ids(wanted)}).scalars())
 
     def _ids(self, ids: Sequence[int]) -> object:
         """A list of ids as one parameter: JSON for SQLite, an array for PostgreSQL."""
