@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, for_population, load, load_default
+from mpi.services.changes import Changes
 from mpi.services.gate import Gate, load_policy
 from mpi.services.inbox import Inbox
 from mpi.services.load import Loader
 from mpi.services.match import Matcher
 from mpi.services.merge import Merger
+from mpi.services.outbox import Outbox
 from mpi.services.overview import Overview
 from mpi.services.people import People
 from mpi.services.query import IdentifierQueries
@@ -38,6 +40,8 @@ class App:
     overview: Overview
     gate: Gate
     users: Users
+    outbox: Outbox
+    changes: Changes
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -71,4 +75,6 @@ def build(config: Config) -> App:
         overview=Overview(store),
         gate=Gate(store, config, load_policy(config)),
         users=Users(store),
+        outbox=Outbox(store, config),
+        changes=Changes(store, config),
     )

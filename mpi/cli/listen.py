@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import ssl
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from mpi import logs
 from mpi.bootstrap import App
 from mpi.cli.options import application, database_options
+from mpi.cli.work import sending
 from mpi.domain.errors import Conflict
 from mpi.hl7.desk import Desk
 from mpi.hl7.listener import Limits, Listener
@@ -42,6 +44,7 @@ _LIMITS = Limits()
     type=click.FloatRange(0.1),
     help="Seconds that a message may take to arrive.",
 )
+@click.option("--no-outbox", is_flag=True, help="Leave telling subscribers of changes to `mpi work`.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
 )
@@ -56,6 +59,7 @@ def listen(
     max_connections: int,
     idle_timeout: float,
     frame_timeout: float,
+    no_outbox: bool,
     log_level: str,
     database: str | None,
     config_file: str | None,
@@ -67,7 +71,9 @@ def listen(
         if not schema.is_current(app.store.database):
             raise Conflict("the database is not at the version of this software; run: mpi migrate")
         logs.configure(log_level)
-        asyncio.run(_serve(app, limits, host, port, tls))
+        app.outbox.enrol()  # also when others send: from now on nothing is missed
+        with nullcontext() if no_outbox else sending(app):
+            asyncio.run(_serve(app, limits, host, port, tls))
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:

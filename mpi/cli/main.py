@@ -13,6 +13,7 @@ from mpi.domain.errors import MpiError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "migrate": ("mpi.cli.migrate", "Create the database or bring it up to date."),
     "listen": ("mpi.cli.listen", "Take HL7 v2 messages in over MLLP."),
+    "work": ("mpi.cli.work", "Tell other systems of changes."),
     "serve": ("mpi.cli.serve", "Serve the web pages and the HTTP interface."),
     "load": ("mpi.cli.load", "Load person records from a file into the index."),
     "match": ("mpi.cli.match", "Show what the records of a file would match; nothing is stored."),

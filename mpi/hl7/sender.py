@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -12,11 +13,15 @@ from mpi.hl7.mllp import FrameReader, wrap
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What the receiver answered. `code` is MSA-1, `control_id` MSA-2, `text` the whole answer."""
+    """What the receiver answered. `code` is MSA-1, `control_id` MSA-2, `text` the whole answer.
+
+    `error` is the first error's number (ERR-3 of v2.5, table 0357); empty where none is named.
+    """
 
     code: str
     control_id: str
     text: str
+    error: str = ""
 
 
 class Sender:
@@ -30,6 +35,7 @@ class Sender:
             self._socket = tls.wrap_socket(connection, server_hostname=host) if tls else connection
         except OSError as error:
             raise TemporaryFailure(f"{host}:{port} does not answer ({type(error).__name__})") from error
+        self._timeout = timeout
         self._frames = FrameReader()
 
     def __enter__(self) -> "Sender":
@@ -44,16 +50,31 @@ class Sender:
         """End the connection."""
         self._socket.close()
 
-    def send(self, message: bytes) -> Acknowledgement:
-        """The acknowledgement of `message`. Raises `TemporaryFailure` when none comes: send it again, as it was."""
+    def send(self, message: bytes, *, control_id: str | None = None) -> Acknowledgement:
+        """The acknowledgement of `message`; with `control_id` answers to other messages are passed over.
+
+        Raises `TemporaryFailure` when none comes in time: send it again, as it was, over a new connection.
+        """
+        ends = time.monotonic() + self._timeout
         try:
+            self._socket.settimeout(self._timeout)
             self._socket.sendall(wrap(message))
-            while data := self._socket.recv(65536):
+            while data := self._receive(ends):
                 for frame in self._frames.feed(data):
-                    return _read(frame.payload)
+                    answer = _read(frame.payload)
+                    if control_id in (None, answer.control_id):
+                        return answer
         except OSError as error:
             raise TemporaryFailure(f"no acknowledgement ({type(error).__name__})") from error
         raise TemporaryFailure("no acknowledgement (the connection was closed)")
+
+    def _receive(self, ends: float) -> bytes:
+        """The next bytes; a receiver that answers byte by byte has no more time than any other."""
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        return self._socket.recv(65536)
 
 
 def _read(answer: bytes) -> Acknowledgement:
@@ -64,4 +85,7 @@ def _read(answer: bytes) -> Acknowledgement:
     msa = message.first("MSA")
     if msa is None:
         raise TemporaryFailure("no acknowledgement (the answer has no MSA)")
-    return Acknowledgement(msa.filled(1), msa.filled(2), answer.decode(message.codec))
+    errors = message.first("ERR")
+    number = errors.filled(3) if errors is not None else ""
+    named = number[:3] if number.isascii() and number.isdigit() else ""
+    return Acknowledgement(msa.filled(1), msa.filled(2), answer.decode(message.codec, errors="replace"), named)

@@ -18,6 +18,11 @@ _ESCAPES = str.maketrans(
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
 
 
+def escaped(text: str) -> str:
+    """`text` as a value, its delimiters and line ends escaped."""
+    return text.translate(_ESCAPES)
+
+
 def registration(
     record: SourceRecord,
     control_id: str,

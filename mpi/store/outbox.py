@@ -112,7 +112,11 @@ _take = (
 _held = and_(subscriber.c.name == bindparam("of"), subscriber.c.holder == bindparam("by"))
 _renew = update(subscriber).where(_held).values(beat=subscriber.c.beat + 1)
 _release = update(subscriber).where(_held).values(holder=None, beat=subscriber.c.beat + 1)
-_advance = update(subscriber).where(subscriber.c.name == bindparam("of")).values(position=bindparam("to"))
+_advance = (
+    update(subscriber)
+    .where(subscriber.c.name == bindparam("of"), subscriber.c.position == bindparam("before"))
+    .values(position=bindparam("to"))
+)
 _reached = (
     update(subscriber)
     .where(subscriber.c.name == bindparam("of"))
@@ -235,9 +239,9 @@ class OutboxTable:
         """Let anybody send to a subscriber that `holder` has held."""
         self._connection.execute(_release, {"of": name, "by": holder})
 
-    def advance(self, name: str, position: int) -> None:
-        """Note that the changes up to event `position` were turned into notifications."""
-        self._connection.execute(_advance, {"of": name, "to": position})
+    def advance(self, name: str, before: int, position: int) -> bool:
+        """Note that changes up to event `position` were turned into notifications; False when it is not at `before`."""
+        return bool(self._connection.execute(_advance, {"of": name, "before": before, "to": position}).rowcount)
 
     def reached(self, name: str) -> None:
         """Note that a subscriber answered."""

@@ -1,0 +1,339 @@
+"""Changes of identities become notifications: which, with what in them, and nothing when nothing changed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from mpi.bootstrap import App, build
+from mpi.config import Config, Subscriber
+from mpi.domain.audit import Actor
+from mpi.domain.errors import Conflict, NotFound
+from mpi.domain.messages import Register
+from mpi.domain.review import Verdict
+from mpi.hl7.notify import write
+from mpi.services.courier import Answer, Courier, Reply
+from mpi.store.outbox import DEAD, StoredNotification
+from tests.builders import a_record, nhs_number
+from tests.index import REVIEWER, config_for, merge, message, register
+
+OPERATOR = Actor("command line", "administrator")
+PACS = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY"))
+TWINS = {"family_name": "Ellwood", "birth_date": "1987-06-14", "nhs_number": nhs_number(7), "nhs_number_status": "01"}
+
+
+class Taker:
+    """A subscriber without a network: takes everything, or answers as it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[StoredNotification] = []
+        self.answers: list[Answer] = []
+
+    def send(self, notification: StoredNotification) -> Answer:
+        answer = self.answers.pop(0) if self.answers else Answer(Reply.TAKEN)
+        if answer.reply is Reply.TAKEN:
+            self.taken.append(notification)
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def taker() -> Taker:
+    return Taker()
+
+
+def told(app: App, taker: Taker, subscriber: Subscriber = PACS) -> list[dict[str, list[str]]]:
+    """What is sent now, by domain; everything that was sent before is forgotten."""
+    app.outbox.enrol()
+    courier = Courier(app.store, app.outbox, subscriber, lambda _: taker)
+    while courier.step():
+        pass
+    courier.release()
+    sent, taker.taken = taker.taken, []
+    return [by_domain(one) for one in sent]
+
+
+def by_domain(one: StoredNotification) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for authority, value in one.told.identifiers:
+        found.setdefault(authority, []).append(value)
+    return found
+
+
+@pytest.fixture
+def index(app: App) -> App:
+    """The index of `app` with subscribers."""
+    config = replace(app.config, subscribers=(PACS, Subscriber("NUMBERS", "127.0.0.1", 1, ("NHS",))))
+    for service in (app.outbox, app.changes):
+        object.__setattr__(service, "_config", config)
+    return app
+
+
+def test_a_new_person_and_a_number_that_joins(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    assert told(index, taker) == [{"RXX": ["1"]}]
+    register(index, "RYY", "2", **TWINS)
+    assert told(index, taker) == [{"RXX": ["1"], "RYY": ["2"]}]
+    register(index, "RZZ", "3", **TWINS)
+    assert told(index, taker) == []
+
+
+def test_an_update_that_moves_nobody_is_not_told(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    told(index, taker)
+    register(index, "RXX", "1", **TWINS, address_line="9 New Street")
+    assert told(index, taker) == []
+    with index.store.reading() as unit:
+        assert unit.outbox.count_changes(0, 10) == 1
+
+
+def test_a_number_of_the_nhs_is_told_to_who_wants_it(index: App, taker: Taker) -> None:
+    numbers = Subscriber("NUMBERS", "127.0.0.1", 1, ("NHS",))
+    register(index, "RXX", "1", family_name="Ellwood")
+    assert told(index, taker, numbers) == []
+    register(index, "RXX", "1", family_name="Ellwood", nhs_number=nhs_number(7))
+    assert told(index, taker, numbers) == [{"NHS": [nhs_number(7)]}]
+
+
+def test_a_merge_tells_the_survivor_and_what_the_other_one_has_left(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    register(index, "RXX", "2", **TWINS, given_name="Maria", phone="0113 496 0001")
+    register(index, "RYY", "3", **TWINS)
+    before = told(index, taker)
+    assert before[-1] == {"RXX": ["1", "2"], "RYY": ["3"]}
+    merge(index, "2", "1")
+    assert told(index, taker) == [{"RXX": ["1"], "RYY": ["3"]}]
+
+
+def other_person() -> dict[str, str | None]:
+    return {
+        "family_name": "Szabo",
+        "given_name": "Zoltan",
+        "birth_date": "1951-02-03",
+        "sex": "male",
+        "postcode": "LS1 1AA",
+        "address_line": "7 Mill Lane",
+    }
+
+
+def pending(app: App) -> int:
+    [task] = app.review.queue(REVIEWER).tasks
+    return task.id
+
+
+def likely_twins(app: App) -> None:
+    """Two records that a reviewer is asked about, of two persons."""
+    register(app, "RXX", "1", nhs_number=nhs_number(41))
+    register(app, "RYY", "2", nhs_number=nhs_number(42))
+
+
+def test_two_that_a_reviewer_joins_and_splits_again(index: App, taker: Taker) -> None:
+    likely_twins(index)
+    assert told(index, taker) == [{"RXX": ["1"]}, {"RYY": ["2"]}]
+    task = pending(index)
+    index.review.decide(REVIEWER, task, Verdict.SAME, "one chart")
+    assert told(index, taker) == [{"RXX": ["1"], "RYY": ["2"]}]
+
+
+def test_what_was_changed_and_changed_back_is_not_told(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    numbers = Subscriber("NUMBERS", "127.0.0.1", 1, ("NHS",))
+    told(index, taker, numbers)
+    register(index, "RXX", "1", family_name="Ellwood", birth_date="1987-06-14")
+    register(index, "RXX", "1", **TWINS)
+    assert told(index, taker, numbers) == []
+
+
+def test_the_message_has_all_that_the_standard_asks_for(index: App, taker: Taker) -> None:
+    register(index, "RXX", "A^1", **TWINS)
+    register(index, "RYY", "2", **TWINS)
+    everything = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY", "NHS", "INS"), application="ARCHIVE", facility="RXX")
+    index.outbox.enrol()
+    courier = Courier(index.store, index.outbox, everything, lambda _: taker)
+    while courier.step():
+        pass
+    courier.release()
+    [one] = taker.taken
+    message = write(index.config, everything, one)
+    assert message == write(index.config, everything, one)
+    msh, evn, pid, pv1, end = message.decode().split("\r")
+    assert end == ""
+    fields = ["", *msh.split("|")]
+    assert fields[3:7] == ["MPI", "MPI", "ARCHIVE", "RXX"]
+    assert (fields[9], fields[10], fields[12], fields[21]) == ("ADT^A31^ADT_A05", one.control_id, "2.5", "ITI-10^IHE")
+    assert len(one.control_id) == 20
+    assert evn.split("|")[1] == "A31"
+    number = nhs_number(7)
+    assert pid.split("|")[3].split("~") == [
+        f"{number}^^^NHS&2.16.840.1.113883.2.1.4.1&ISO^NH",
+        "A\\S\\1^^^RXX&2.999.1&ISO^MR",
+        "2^^^RYY^MR",
+    ]
+    assert pid.split("|")[5:] == [" "]
+    assert pv1.split("|")[2] == "N"
+
+
+def test_nothing_of_a_restricted_person_but_identifiers_of_the_domains(index: App, taker: Taker) -> None:
+
+    record = replace(a_record("RXX", "1", **TWINS), restricted=True)
+    index.inbox.process([message(Register(record))])
+    register(index, "RZZ", "3", **TWINS)
+    assert told(index, taker) == [{"RXX": ["1"]}]
+
+
+def refusals(count: int) -> list[Answer]:
+    return [Answer(Reply.REFUSED, "AE 204")] * count
+
+
+def test_a_refusal_waits_and_is_given_up_in_the_end(index: App, taker: Taker) -> None:
+    patient = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY"), refusals=2)
+    register(index, "RXX", "1", **TWINS)
+    taker.answers = refusals(1)
+    assert told(index, taker, patient) == []
+    [pacs] = [one for one in index.outbox.deliveries() if one.name == "PACS"]
+    assert (pacs.waiting, pacs.given_up, pacs.problem) == (1, 0, "AE 204")
+    hurry(index)
+    taker.answers = refusals(1)
+    assert told(index, taker, patient) == []
+    [dead] = index.outbox.given_up()
+    assert (dead.state, dead.attempts, dead.problem) == (DEAD, 2, "AE 204")
+    assert index.outbox.retry(OPERATOR, dead.id)
+    assert [one["RXX"] for one in told(index, taker, patient)] == [["1"]]
+    with pytest.raises(Conflict):
+        index.outbox.retry(OPERATOR, dead.id)
+    with pytest.raises(NotFound):
+        index.outbox.retry(OPERATOR, 9999)
+
+
+def hurry(app: App) -> None:
+    """Let the pauses of refused notifications be over."""
+    with app.store.writing(identities=False) as unit:
+        unit.connection.execute(text("UPDATE notification SET not_before = NULL"))
+
+
+def test_what_a_later_one_has_overtaken_is_not_sent_again(index: App, taker: Taker) -> None:
+    impatient = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY"), refusals=1)
+    register(index, "RXX", "1", **TWINS)
+    taker.answers = refusals(1)
+    told(index, taker, impatient)
+    register(index, "RYY", "2", **TWINS)
+    assert told(index, taker, impatient) == [{"RXX": ["1"], "RYY": ["2"]}]
+    [dead] = index.outbox.given_up()
+    assert not index.outbox.retry(OPERATOR, dead.id)
+    assert told(index, taker, impatient) == []
+
+
+def test_a_refused_one_holds_back_what_comes_after_it_and_nothing_else(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    register(index, "RXX", "8", **other_person())
+    taker.answers = refusals(1)
+    assert told(index, taker) == [{"RXX": ["8"]}]
+    register(index, "RYY", "2", **TWINS)
+    assert told(index, taker) == []
+    hurry(index)
+    assert told(index, taker) == [{"RXX": ["1"]}, {"RXX": ["1"], "RYY": ["2"]}]
+
+
+def test_one_that_chokes_the_receiver_can_be_given_up_by_hand(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    taker.answers = refusals(1)
+    told(index, taker)
+    with index.store.reading() as unit:
+        [waiting] = unit.outbox.put_off("PACS")
+    index.outbox.give_up(OPERATOR, waiting.id)
+    hurry(index)
+    assert told(index, taker) == []
+    assert [one.id for one in index.outbox.given_up("PACS")] == [waiting.id]
+    with pytest.raises(Conflict):
+        index.outbox.give_up(OPERATOR, waiting.id)
+
+
+def test_a_subscriber_that_starts_now_hears_nothing_of_before(app: App, taker: Taker) -> None:
+    late = Subscriber("LATE", "127.0.0.1", 1, ("RXX",), start="now")
+    register(app, "RXX", "1", **TWINS)
+    object.__setattr__(app.outbox, "_config", config_with(app, late))
+    assert told(app, taker, late) == []
+    register(app, "RXX", "8", **other_person())
+    assert told(app, taker, late) == [{"RXX": ["8"]}]
+
+
+def config_with(app: App, *subscribers: Subscriber) -> Config:
+    return replace(app.config, subscribers=subscribers)
+
+
+def test_another_look_at_everybody_tells_only_what_differs(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    register(index, "RZZ", "3", **TWINS)
+    register(index, "RXX", "8", **other_person())
+    assert len(told(index, taker)) == 2
+    index.outbox.again(OPERATOR, "PACS")
+    assert told(index, taker) == []
+    index.outbox.again(OPERATOR, "PACS")
+    wider = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY", "RZZ"))
+    assert told(index, taker, wider) == [{"RXX": ["1"], "RZZ": ["3"]}]
+
+
+def test_every_notification_that_was_taken_is_in_the_audit(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    told(index, taker)
+    with index.store.reading() as unit:
+        [body] = unit.connection.execute(
+            text("SELECT body FROM audit_event WHERE action = 'person.notified'")
+        ).scalars()
+    detail = json.loads(body)["detail"]
+    assert (detail["subscriber"], detail["identifiers"]) == ("PACS", [["RXX", "1"]])
+
+
+def test_what_was_sent_long_ago_is_forgotten_but_the_last_word_stays(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    told(index, taker)
+    register(index, "RYY", "2", **TWINS)
+    told(index, taker)
+    with index.store.writing(identities=False) as unit:
+        unit.connection.execute(text("UPDATE notification SET finished_at = '2020-01-01T00:00:00.000000Z'"))
+    assert index.outbox.forget() == 1
+    register(index, "RXX", "1", **TWINS, phone="0113 496 0002")
+    assert told(index, taker) == []
+
+
+def test_two_couriers_do_not_send_at_once(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    index.outbox.enrol()
+    first, second = (Courier(index.store, index.outbox, PACS, lambda _: taker) for _ in range(2))
+    assert first.step()
+    assert not second.step()
+    assert (first.holds, second.holds) == (True, False)
+    first.release()
+    second.step()
+    assert second.holds
+    second.release()
+    assert len(taker.taken) == 1
+
+
+def test_a_courier_that_gives_no_sign_of_life_is_replaced_and_marks_nothing_any_more(
+    index: App, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(index, "RXX", "1", **TWINS)
+    index.outbox.enrol()
+    stuck, other = (Courier(index.store, index.outbox, PACS, lambda _: taker) for _ in range(2))
+    clock = [0.0]
+    monkeypatch.setattr("mpi.services.courier.time.monotonic", lambda: clock[0])
+    assert stuck.step()
+    other.step()
+    clock[0] += 31
+    register(index, "RYY", "2", **TWINS)
+    assert other.step()
+    assert not stuck.step()
+    assert not stuck.holds
+    other.release()
+    assert [by_domain(one) for one in taker.taken] == [{"RXX": ["1"]}, {"RXX": ["1"], "RYY": ["2"]}]
+
+
+def test_an_index_without_subscribers_knows_none(migrated_url: str) -> None:
+    app = build(config_for(migrated_url))
+    app.outbox.enrol()
+    assert app.outbox.deliveries() == []
+    app.close()
