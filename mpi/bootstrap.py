@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, for_population, load, load_default
 from mpi.services.changes import Changes
+from mpi.services.feed import Feed
 from mpi.services.gate import Gate, load_policy
+from mpi.services.held import Held
 from mpi.services.inbox import Inbox
+from mpi.services.links import Linker
 from mpi.services.load import Loader
 from mpi.services.match import Matcher
 from mpi.services.merge import Merger
@@ -60,14 +63,15 @@ def build(config: Config) -> App:
     model = _model(config)
     registrar = Registrar(config, model)
     merger = Merger(model)
+    linker = Linker(model, registrar)
     return App(
         config=config,
         store=store,
         model=model,
         registrar=registrar,
-        inbox=Inbox(store, model, registrar, merger),
+        inbox=Inbox(store, config, model, Feed(registrar, merger, linker)),
         loader=Loader(store, model, registrar),
-        review=Review(store, config, model, merger),
+        review=Review(store, config, model, Held(registrar, merger, linker)),
         people=People(store, config, model),
         matcher=Matcher(store, config, model),
         identifier_queries=IdentifierQueries(store, config),

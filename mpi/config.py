@@ -48,6 +48,10 @@ class Source:
     may_query: tuple[str, ...] = ()
     charset: str | None = None
     test: bool = False
+    held: str = "AA"
+    """How a message is answered that waits for a human: `AA` (it is kept) or `AE` (the sender should know)."""
+    times: bool = True
+    """False where PID-33 and EVN-2 say nothing of the order of updates: then the order of arrival counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "may_query": list,
         "charset": str,
         "test": bool,
+        "held": str,
+        "times": bool,
     },
     "subscribers": {
         "name": str,
@@ -272,8 +278,18 @@ class _Reader:
                 asks.append(codes[str(domain).upper()])
             if row.get("charset") is not None:
                 self._check_charset(row["charset"], index)
+            held = row.get("held", "AA")
+            if held not in ("AA", "AE"):
+                raise self._error("held must be AA or AE", "sources", index, "held")
             source = Source(
-                row["application"], row["facility"], feeds, tuple(asks), row.get("charset"), row.get("test", False)
+                row["application"],
+                row["facility"],
+                feeds,
+                tuple(asks),
+                row.get("charset"),
+                row.get("test", False),
+                held,
+                row.get("times", True),
             )
             if any((s.application, s.facility) == (source.application, source.facility) for s in found):
                 raise self._error("this application and facility stand twice", "sources", index, "application")

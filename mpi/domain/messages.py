@@ -95,9 +95,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The number that is subsumed belongs to the person of the surviving one; both stay in use (A43)."""
+    """Each number that is subsumed belongs to the person of the surviving one, and both stay in use (A43).
 
-    pair: MergePair
+    All or none, in their order.
+    """
+
+    pairs: tuple[MergePair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Delete:
     """The source deletes the number (A29): it is marked and asked about, and nothing is erased."""
 
     identifier: Identifier
+    said_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

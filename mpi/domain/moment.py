@@ -39,7 +39,7 @@ def moment(written: str | None) -> str | None:
         if form is None:
             return None
         at = datetime.strptime(digits, form).replace(tzinfo=_zone(match))
-        if at.utcoffset() > at.replace(fold=1).utcoffset():  # type: ignore[operator] - both have a zone
+        if at.utcoffset() != at.replace(fold=1).utcoffset():
             return digits[:8]
         return at.astimezone(UTC).strftime(form)
     except (ValueError, OverflowError):

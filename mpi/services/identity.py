@@ -282,6 +282,13 @@ def settle_tasks(unit: UnitOfWork, record_ids: Iterable[int], cause: Cause, *, b
             unit.tasks.settle(task, event=cause.event(Action.TASK_DECIDED, reason="settled by another decision"))
 
 
+def settle_deletion(unit: UnitOfWork, record_id: int, cause: Cause) -> None:
+    """Close the question whether a number was rightly deleted: it is used again."""
+    for task in unit.tasks.open_of([record_id]):
+        if task.type is TaskType.DELETED_NUMBER:
+            unit.tasks.settle(task, event=cause.event(Action.TASK_DECIDED, reason="the number is used again"))
+
+
 def person_of(unit: UnitOfWork, record_id: int) -> int | None:
     """The person a record belongs to, through the record it was merged into if it was; None when there is none."""
     record = unit.records.get([record_id]).get(record_id)
@@ -289,6 +296,15 @@ def person_of(unit: UnitOfWork, record_id: int) -> int | None:
         return None
     current = unit.persons.current_link(unit.records.survivor(record).id)
     return current.person_id if current else None
+
+
+BY_LINK = ", by a link only"
+"""Ends the source of a record that was made for a link whose number was not known."""
+
+
+def is_stub(record: StoredRecord) -> bool:
+    """Whether nothing was ever said of a number but whose it is: its link came before its person."""
+    return record.source.endswith(BY_LINK)
 
 
 def prepared_of(record: StoredRecord) -> Prepared:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, MpiError, NotFound, StoreFailure, TemporaryFailure
 from mpi.domain.messages import (
@@ -17,20 +18,17 @@ from mpi.domain.messages import (
     Acknowledge,
     ErrorCode,
     Inbound,
-    Merge,
     MessageError,
     Outcome,
     Refused,
-    Register,
     Severity,
 )
 from mpi.domain.person import ValueProblem
 from mpi.domain.roles import Permission, check, role_of
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import PROBLEMS
+from mpi.services.feed import Done, Feed
 from mpi.services.identity import Cause
-from mpi.services.merge import Merger
-from mpi.services.register import Registrar
 from mpi.store.database import retrying
 from mpi.store.inbox import CONFLICT, FINAL, TEMPORARY, Arrival, Result, StoredMessage
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -43,14 +41,17 @@ _GONE = Outcome(
 )
 
 
+_CODES = {"number-taken": ErrorCode.DUPLICATE_KEY}
+
+
 class Inbox:
     """Takes messages in. Safe to call from several threads; each call is one transaction."""
 
-    def __init__(self, store: Store, model: LinkageModel, registrar: Registrar, merger: Merger) -> None:
+    def __init__(self, store: Store, config: Config, model: LinkageModel, feed: Feed) -> None:
         self._store = store
+        self._config = config
         self._model = model
-        self._registrar = registrar
-        self._merger = merger
+        self._feed = feed
         self._model_kept = False
 
     def process(self, batch: Sequence[Inbound]) -> list[Outcome]:
@@ -123,7 +124,8 @@ class Inbox:
         except TemporaryFailure:
             raise
         except BadInput as error:
-            fault = MessageError(ErrorCode.UNKNOWN_KEY, str(error), Severity.ERROR, error.field)
+            number = _CODES.get(error.code, ErrorCode.UNKNOWN_KEY)
+            fault = MessageError(number, str(error), Severity.ERROR, error.field)
             outcome = Outcome(AckCode.ERROR, (fault,), message_id)
             return self._finish(unit, message_id, message, outcome, FINAL, "register", error.code)
         except Exception as error:
@@ -137,29 +139,28 @@ class Inbox:
     def _apply(self, unit: UnitOfWork, message_id: int, message: Inbound) -> tuple[Outcome, str | None, str | None]:
         cause = Cause(Actor(f"{message.application}|{message.facility}", "feed"), message_id)
         match message.command:
-            case Register(record):
-                done = self._registrar.register(unit, record, cause, cause.actor.name)
-                errors = tuple(problem_error(p) for p in done.problems)
-                return (
-                    Outcome(AckCode.ACCEPTED, errors, message_id, False, done.record_id, done.person_id),
-                    None,
-                    done.how,
-                )
-            case Merge(pairs):
-                merged = self._merger.merge_all(unit, pairs, cause)
-                errors = ()
-                if merged.how == "held":
-                    errors = (
-                        MessageError(
-                            ErrorCode.ACCEPTED, f"Held for a person to decide: {merged.reason}", Severity.INFORMATION
-                        ),
-                    )
-                outcome = Outcome(AckCode.ACCEPTED, errors, message_id, False, merged.record_id, merged.person_id)
-                return outcome, "held" if merged.how == "held" else None, merged.reason or merged.how
             case Acknowledge(note):
                 return Outcome(AckCode.ACCEPTED, (), message_id), None, note
             case Refused(ack, errors):
                 return Outcome(ack, errors, message_id), "read", errors[0].text if errors else None
+        done = self._feed.carry_out(unit, message.command, cause)
+        errors = tuple(problem_error(p) for p in done.problems)
+        if done.held:
+            ack, error = self._answer_to_held(message, done)
+            outcome = Outcome(ack, (*errors, error), message_id, False, done.record_id, done.person_id)
+            return outcome, "held", done.note
+        if done.note is not None:
+            errors += (MessageError(ErrorCode.ACCEPTED, done.note, Severity.INFORMATION),)
+        outcome = Outcome(AckCode.ACCEPTED, errors, message_id, False, done.record_id, done.person_id)
+        return outcome, None, done.note or done.how
+
+    def _answer_to_held(self, message: Inbound, done: Done) -> tuple[AckCode, MessageError]:
+        """A message that waits for a human is kept either way; whether it counts as accepted is the source's choice."""
+        source = self._config.source(message.application, message.facility)
+        text = f"Held for a person to decide: {done.note}"
+        if source is not None and source.held == "AE":
+            return AckCode.ERROR, MessageError(ErrorCode.RECORD_LOCKED, text)
+        return AckCode.ACCEPTED, MessageError(ErrorCode.ACCEPTED, text, Severity.INFORMATION)
 
     def _finish(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 
 from mpi.domain.audit import Action
 from mpi.domain.decision import HardRule
-from mpi.domain.errors import Conflict, MpiError
+from mpi.domain.errors import BadInput, Conflict, MpiError
 from mpi.domain.messages import MergePair
 from mpi.domain.person import Identifier
 from mpi.domain.replay import Kind, Statement
@@ -17,7 +17,7 @@ from mpi.matching.rules import clearly_another
 from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.store.persons import FEED, Grounds
-from mpi.store.records import MERGED, StoredRecord, Values
+from mpi.store.records import DELETED, MERGED, StoredRecord, Values
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
@@ -47,15 +47,34 @@ class Merger:
     def __init__(self, model: LinkageModel) -> None:
         self._model = model
 
-    def merge_all(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> Merged:
+    def merge_all(
+        self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause, said_at: str | None = None
+    ) -> Merged:
         """Merge all pairs in their order, or hold them all with one task; the outcome of the last one."""
         try:
             with unit.savepoint():
-                return [self._merge(unit, pair, cause) for pair in pairs][-1]
+                return [self._merge(unit, pair, cause, said_at) for pair in pairs][-1]
         except HeldMerge as held:
             return self._hold(unit, pairs, held, cause)
 
-    def _merge(self, unit: UnitOfWork, pair: MergePair, cause: Cause) -> Merged:
+    def rename(self, unit: UnitOfWork, pair: MergePair, cause: Cause, said_at: str | None = None) -> Merged:
+        """Let a record be known by another number (A46, A47); held where its update is.
+
+        Raises `BadInput` where the new number is another patient's: the sender should have merged them (IHE ITI-30).
+        """
+        old = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
+        new = unit.records.find(pair.surviving.authority, pair.surviving.value)
+        if old is None:
+            return Merged("unknown", reason="the number to be changed is not known; nothing was changed")
+        if pair.subsumed == pair.surviving:
+            return Merged("repeated", old.id, identity.person_of(unit, old.id))
+        if new is not None and unit.records.survivor(old).id == new.id:
+            return Merged("repeated", new.id, identity.person_of(unit, new.id))
+        if new is not None and not identity.is_stub(new) and unit.records.survivor(new).id != old.id:
+            raise BadInput("the new number is another patient's already", code="number-taken", field="local_id")
+        return self.merge_all(unit, (pair,), cause, said_at)
+
+    def _merge(self, unit: UnitOfWork, pair: MergePair, cause: Cause, said_at: str | None) -> Merged:
         """Merge one pair, or raise `HeldMerge`.
 
         IHE ITI-30: a subsumed number that is unknown changes nothing and is no error; a surviving one that is
@@ -71,11 +90,13 @@ class Merger:
         if subsumed.merged_into is not None:
             return Merged("repeated", subsumed.merged_into, identity.person_of(unit, subsumed.id))
         if surviving is None:
-            return self._rename(unit, subsumed, pair.surviving, cause)
+            if subsumed.held_task:
+                raise HeldMerge(_UPDATE_HELD, pair)
+            return self._rename(unit, subsumed, pair.surviving, cause, said_at)
         objection = self._objection_to_people(unit, subsumed, surviving)
         if objection:
             raise HeldMerge(objection, pair)
-        return self._apply(unit, subsumed, surviving, cause)
+        return self._apply(unit, subsumed, surviving, cause, said_at)
 
     def release(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> None:
         """Do what a held merge asked for, by a human's decision. What has come about meanwhile is left as it is.
@@ -93,6 +114,8 @@ class Merger:
             losing, keeping = unit.records.survivor(subsumed), unit.records.survivor(surviving)
             if losing.id == keeping.id:
                 continue
+            if losing.held_task or keeping.held_task:
+                raise Conflict("an update of one of these numbers is held; decide on that first")
             if identity.kept_apart(unit, losing.id, keeping.id):
                 raise Conflict(identity.TAKE_BACK_FIRST)
             if losing.authority == keeping.authority:
@@ -117,9 +140,13 @@ class Merger:
         gone = subsumed if subsumed is not None and subsumed.status == MERGED else None
         if gone and (surviving is None or unit.records.survivor(gone).id != surviving.id):
             return "The number to be merged was merged into another one before."
+        if surviving is not None and surviving.status == DELETED:
+            return "The surviving number was deleted before."
         return None
 
     def _objection_to_people(self, unit: UnitOfWork, subsumed: StoredRecord, surviving: StoredRecord) -> str | None:
+        if subsumed.held_task or surviving.held_task:
+            return _UPDATE_HELD
         losing, keeping = identity.person_of(unit, subsumed.id), identity.person_of(unit, surviving.id)
         numbers = unit.records.numbers_of_persons({p for p in (losing, keeping) if p is not None})
         verified = {value for own in numbers.values() for value, sure in own if sure}
@@ -135,7 +162,14 @@ class Merger:
             return "The two records describe clearly different people."
         return None
 
-    def _apply(self, unit: UnitOfWork, subsumed: StoredRecord, surviving: StoredRecord, cause: Cause) -> Merged:
+    def _apply(
+        self,
+        unit: UnitOfWork,
+        subsumed: StoredRecord,
+        surviving: StoredRecord,
+        cause: Cause,
+        said_at: str | None = None,
+    ) -> Merged:
         """Merge one record into another, without asking anything: the subsumed number leads to the survivor now.
 
         The other records of the subsumed one's person stay where they are, and a human is asked about them.
@@ -154,7 +188,14 @@ class Merger:
             event=cause.event(
                 Action.RECORD_MERGED, person_id=survivor_link.person_id, detail={"survivor": surviving.id}
             ),
+            said_at=said_at,
         )
+        identity.settle_deletion(unit, subsumed.id, cause)
+        if identity.is_stub(surviving):
+            # Of the surviving number nothing is known yet: until it is, the merged one speaks for the person.
+            event = cause.event(Action.RECORD_UPDATED, detail={"taken_over_from": subsumed.id})
+            unit.records.change(surviving, _values_of(subsumed, cause), (), event=event)
+            surviving = unit.records.get([surviving.id])[surviving.id]
         identity.unlink(unit, link, cause, reason)
         if subsumed.restricted and not surviving.restricted:
             # Whoever is protected under one number is protected under the other, until the source says otherwise.
@@ -192,25 +233,13 @@ class Merger:
         )
         identity.open_task(unit, task, cause)
 
-    def _rename(self, unit: UnitOfWork, old: StoredRecord, new: Identifier, cause: Cause) -> Merged:
-        prepared = identity.prepared_of(old)
-        values = Values(
-            old.recorded,
-            old.prepared,
-            old.problems,
-            identity.keys_of(old),
-            prepared.nhs,
-            prepared.nhs_verified,
-            old.restricted,
-            old.source,
-            cause.message_id,
-            numbers.status_of(old),
-            old.traced,
-        )
+    def _rename(
+        self, unit: UnitOfWork, old: StoredRecord, new: Identifier, cause: Cause, said_at: str | None = None
+    ) -> Merged:
         record_id = unit.records.create(
             new.authority,
             new.value,
-            values,
+            _values_of(old, cause),
             event=cause.event(
                 Action.RECORD_CREATED,
                 detail={"authority": new.authority, "local_id": new.value, "renamed_from": old.id},
@@ -232,7 +261,9 @@ class Merger:
             identity.keys_of(old),
             event=cause.event(Action.RECORD_MERGED, person_id=link.person_id, detail={"survivor": record_id}),
             renamed=True,
+            said_at=said_at,
         )
+        identity.settle_deletion(unit, old.id, cause)
         for other in unit.persons.kept_apart_from(old.id):
             unit.persons.keep_apart(
                 record_id,
@@ -269,6 +300,28 @@ class Merger:
             task_id = _ask_for_more(unit, task, pairs, cause)
         person_id = identity.person_of(unit, surviving.id) if surviving else None
         return Merged("held", surviving.id if surviving else None, person_id, task_id, str(held))
+
+
+_UPDATE_HELD = "An update of one of these numbers is held: nobody knows yet whose number it is."
+
+
+def _values_of(record: StoredRecord, cause: Cause) -> Values:
+    """What another record is to say that stands for this one from now on."""
+    prepared = identity.prepared_of(record)
+    return Values(
+        record.recorded,
+        record.prepared,
+        record.problems,
+        identity.keys_of(record),
+        prepared.nhs,
+        prepared.nhs_verified,
+        record.restricted,
+        record.source,
+        cause.message_id,
+        numbers.status_of(record),
+        record.traced,
+        record.said_at,
+    )
 
 
 def _ask_for_more(unit: UnitOfWork, task: NewTask, pairs: Sequence[MergePair], cause: Cause) -> int | None:

@@ -12,9 +12,10 @@ from mpi.domain.roles import Permission, can, check, role_of
 from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
+from mpi.matching.prepared import Prepared
 from mpi.services import identity, views
+from mpi.services.held import UPDATES, Held
 from mpi.services.identity import Cause
-from mpi.services.merge import Merger, pairs_of
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.persons import MANUAL
@@ -102,11 +103,11 @@ class Decided:
 class Review:
     """The review queue."""
 
-    def __init__(self, store: Store, config: Config, model: LinkageModel, merger: Merger) -> None:
+    def __init__(self, store: Store, config: Config, model: LinkageModel, held: Held) -> None:
         self._store = store
         self._config = config
         self._model = model
-        self._merger = merger
+        self._held = held
 
     def queue(
         self,
@@ -161,9 +162,19 @@ class Review:
         self, unit: UnitOfWork, task: StoredTask, restricted: bool
     ) -> tuple[tuple[ComparisonView, ...], float | None]:
         both = unit.records.get(i for i in (task.left_record, task.right_record) if i is not None)
+        if task.type in UPDATES and task.left_record in both:
+            record = both[task.left_record]
+            return self._compared(
+                identity.prepared_of(record), views.proposed(self._config, record, task)[0], restricted
+            )
         if len(both) < 2 or task.left_record is None or task.right_record is None:
             return (), None if restricted else task.weight
         left, right = (identity.prepared_of(both[i]) for i in (task.left_record, task.right_record))
+        return self._compared(left, right, restricted)
+
+    def _compared(
+        self, left: Prepared, right: Prepared, restricted: bool
+    ) -> tuple[tuple[ComparisonView, ...], float | None]:
         if restricted:
             left, right = views.without_home(left), views.without_home(right)
         pair = decide_pair(self._model, left, right)
@@ -203,9 +214,7 @@ class Review:
             return Decided(state, unit.tasks.next_open(task_id))
 
     def _same(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
-        if task.type is TaskType.HELD_MERGE:
-            self._merger.release(unit, pairs_of(task.evidence), cause)
-        else:
+        if not self._held.release(unit, task, cause):
             one, other = _persons(unit, task)
             if one is None or other is None:
                 raise Conflict("a record of this task has no person any more")
@@ -219,6 +228,8 @@ class Review:
         identity.settle_tasks(unit, {*records, *(m.record_id for m in members)}, cause, but=task.id)
 
     def _different(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
+        if self._held.drop(unit, task, cause):
+            return
         if task.left_record is None or task.right_record is None or task.left_record == task.right_record:
             return  # a held merge of numbers that are not both in the index: nothing to keep apart
         both = unit.records.get([task.left_record, task.right_record])

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from mpi.config import Config
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.review import TaskState, TaskType
+from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.services.firewall import after_update, waiting
 from mpi.store.audit import AuditLine
 from mpi.store.persons import StoredLink
 from mpi.store.records import StoredRecord
@@ -71,6 +73,10 @@ _ACTIONS = {
     "record.updated": "Record updated",
     "record.unchanged": "Record received again, unchanged",
     "record.merged": "Number merged into another",
+    "record.deleted": "Number deleted by the hospital",
+    "record.revived": "Deleted number in use again",
+    "record.update-held": "Update held back",
+    "record.older-update": "Older update received",
     "person.created": "Person created",
     "person.merged": "Person merged into another",
     "link.made": "Record linked",
@@ -166,9 +172,41 @@ def record_by_id(unit: UnitOfWork, config: Config, record_id: int | None) -> Rec
 def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSummary:
     """A task as lists show it."""
     left, right = (record_by_id(unit, config, one) for one in (task.left_record, task.right_record))
+    if left is not None and right is None and "update" in task.evidence:
+        right = _after_update(unit, config, left, task)
     restricted = any(side is not None and side.restricted for side in (left, right))
     weight = None if restricted else task.weight
     return TaskSummary(task.id, task.type, task.state, weight, task.rule, task.reason, task.created_at, left, right)
+
+
+def proposed(
+    config: Config, record: StoredRecord, task: StoredTask
+) -> tuple[Prepared, Demographics, tuple[ValueProblem, ...]]:
+    """What a record would say with the updates applied that wait in `task`: prepared, recorded, what is unreadable."""
+    recorded = after_update(record.recorded, waiting(task).record)
+    prepared, problems = prepare(recorded, allow_test_numbers=config.admits_test_numbers(record.authority))
+    return prepared, recorded, problems
+
+
+def _after_update(unit: UnitOfWork, config: Config, left: RecordView, task: StoredTask) -> RecordView:
+    """The record of a held update as it would be, to stand beside the record as it is."""
+    update = waiting(task)
+    prepared, recorded, problems = proposed(config, unit.records.get([left.record_id])[left.record_id], task)
+    restricted = left.restricted or bool(update.record.restricted)
+    return replace(
+        left,
+        status="held",
+        restricted=restricted,
+        recorded=withheld(recorded) if restricted else recorded,
+        nhs_verified=prepared.nhs_verified,
+        problems=problems,
+        enterprise_id=None,
+        linked_since=None,
+        how=None,
+        weight=None,
+        source=update.source,
+        updated_at=task.updated_at,
+    )
 
 
 def history_line(line: AuditLine) -> HistoryLine:

@@ -95,6 +95,15 @@ _page = (
 )
 _counts = select(t.c.state, t.c.type, func.count()).group_by(t.c.state, t.c.type)
 _insert_verdict = insert(task_verdict)
+_released = (
+    select(func.max(t.c.closed_at))
+    .join(task_verdict, task_verdict.c.task_id == t.c.id)
+    .where(
+        t.c.type == TaskType.POSSIBLE_OVERLAY.value,
+        t.c.left_record == bindparam("record_id"),
+        task_verdict.c.verdict == Verdict.SAME.value,
+    )
+)
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
 _next = (
     select(t.c.id)
@@ -229,6 +238,11 @@ class Tasks:
                 "closed_how": how if closed else None,
             },
         )
+
+    def released_at(self, record_id: int) -> str | None:
+        """When a human last let an update through that looked like another person; None: never."""
+        found: str | None = self._connection.execute(_released, {"record_id": record_id}).scalar()
+        return found
 
     def verdicts(self, task_id: int) -> list[StoredVerdict]:
         """All verdicts on a task, oldest first."""

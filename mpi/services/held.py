@@ -1,0 +1,68 @@
+"""What was held at the door, and what a human's answer makes of it: released, or dropped for good."""
+
+from mpi.domain.audit import Action
+from mpi.domain.errors import Conflict
+from mpi.domain.review import TaskType
+from mpi.services.firewall import waiting
+from mpi.services.identity import Cause
+from mpi.services.links import Linker
+from mpi.services.merge import Merger, pairs_of
+from mpi.services.register import Registrar
+from mpi.store.records import DELETED, MERGED
+from mpi.store.tasks import StoredTask
+from mpi.store.unit_of_work import UnitOfWork
+
+UPDATES = frozenset({TaskType.POSSIBLE_OVERLAY, TaskType.REUSED_NUMBER})
+"""Tasks in which updates wait; what they would make of the record stands beside it."""
+OF_ONE_RECORD = UPDATES | {TaskType.DELETED_NUMBER}
+"""Tasks about one record: "different people" says that the update is somebody else's, and keeps nobody apart."""
+
+
+class Held:
+    """Releases and drops what tasks hold, inside the caller's unit of work."""
+
+    def __init__(self, registrar: Registrar, merger: Merger, linker: Linker) -> None:
+        self._registrar = registrar
+        self._merger = merger
+        self._linker = linker
+
+    def release(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> bool:
+        """Do what was held; False for a task that holds nothing. Raises `Conflict` where that is no longer possible."""
+        if task.type is TaskType.HELD_MERGE:
+            self._merger.release(unit, pairs_of(task.evidence), cause)
+        elif task.type is TaskType.HELD_MOVE:
+            self._linker.release_move(unit, pairs_of(task.evidence), cause)
+        elif task.type in UPDATES:
+            self._apply_update(unit, task, cause)
+        elif task.type is not TaskType.DELETED_NUMBER:
+            return False
+        return True
+
+    def drop(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> bool:
+        """Let go of what was held about one record; False for a task about two, which are to be kept apart."""
+        if task.type in UPDATES:
+            self._no_longer_held(unit, task, cause)
+        elif task.type is TaskType.DELETED_NUMBER and task.left_record is not None:
+            stored = unit.records.get([task.left_record])[task.left_record]
+            if stored.status == DELETED:
+                self._registrar.restore(unit, stored, cause)
+        else:
+            return False
+        return True
+
+    def _apply_update(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        """Apply the updates that wait, to the record or, where it was merged, to the one that stands for it."""
+        if task.left_record is None:
+            raise AssertionError("an update is always of a record")
+        self._no_longer_held(unit, task, cause)
+        stored = unit.records.get([task.left_record])[task.left_record]
+        if stored.status == MERGED:
+            stored = unit.records.survivor(stored)
+        if stored.held_task is not None:
+            raise Conflict("an update of the surviving number is held; decide on that first")
+        update = waiting(task)
+        self._registrar.release(unit, stored, update.record, cause, update.source)
+
+    def _no_longer_held(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        if task.left_record is not None:
+            unit.records.hold(task.left_record, None, event=cause.event(Action.RECORD_HELD, detail={"waits": False}))
