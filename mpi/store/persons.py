@@ -71,6 +71,9 @@ _members = (
     .where(link.c.person_id.in_(bindparam("ids", expanding=True)), link.c.valid_to.is_(None))
     .order_by(link.c.record_id)
 )
+_ever = (
+    select(link).where(link.c.person_id.in_(bindparam("ids", expanding=True))).order_by(link.c.valid_from, link.c.id)
+)
 _count_links = select(link.c.how, func.count()).where(link.c.valid_to.is_(None)).group_by(link.c.how)
 _insert_apart = insert(do_not_link)
 _end_apart = update(do_not_link).where(do_not_link.c.id == bindparam("apart_id"))
@@ -180,6 +183,11 @@ class Persons:
         """The links that stand for these persons, in order of record."""
         wanted = list(person_ids)
         return [_link(row) for row in self._connection.execute(_members, {"ids": wanted})] if wanted else []
+
+    def ever(self, person_ids: Iterable[int]) -> list[StoredLink]:
+        """All links these persons ever had, oldest first."""
+        wanted = list(person_ids)
+        return [_link(row) for row in self._connection.execute(_ever, {"ids": wanted})] if wanted else []
 
     def count(self) -> int:
         """How many persons there are, merged ones not counted."""

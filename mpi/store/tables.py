@@ -434,7 +434,7 @@ study = Table(
     metadata,
     Column("study_uid", String(64), primary_key=True),
     Column("person_id", _Id, ForeignKey("person.id"), index=True),
-    Column("record_id", _Id, ForeignKey("source_record.id")),
+    Column("record_id", _Id, ForeignKey("source_record.id"), index=True),
     Column("decision", String(10), nullable=False),
     Column("first_seen_at", _Instant, nullable=False),
     Column("updated_at", _Instant, nullable=False),

@@ -225,6 +225,14 @@ class Tasks:
         self._move(task.id, TaskState.CLOSED, "settled")
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
 
+    def reopen(self, task: StoredTask, *, event: AuditEvent) -> bool:
+        """Ask again what was answered, for the answer was taken back; False where the same is being asked already."""
+        if self._same_question(NewTask(task.type, task.left_record, task.right_record, task.reason)) is not None:
+            return False
+        self._move(task.id, TaskState.OPEN, "")
+        self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+        return True
+
     def _move(self, task_id: int, state: TaskState, how: str) -> None:
         now = self._trail.now
         closed = state is TaskState.CLOSED

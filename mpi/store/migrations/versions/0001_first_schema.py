@@ -380,6 +380,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study_uid", name=op.f("pk_study")),
     )
     op.create_index(op.f("ix_study_person_id"), "study", ["person_id"], unique=False)
+    op.create_index(op.f("ix_study_record_id"), "study", ["record_id"], unique=False)
     op.create_table(
         "study_check",
         sa.Column("id", _ID, nullable=False),
