@@ -12,25 +12,36 @@ from mpi.domain.messages import (
     AckCode,
     Acknowledge,
     Command,
+    Delete,
     Inbound,
+    Link,
     Merge,
     MergePair,
     MessageError,
+    Move,
     Refused,
     Register,
+    Rename,
 )
+from mpi.domain.moment import moment
 from mpi.domain.person import SourceRecord
 from mpi.hl7.demographics import read_demographics
-from mpi.hl7.identifiers import MAX_LENGTH, IdentifierList, notes, own_or_refusal, read_list
+from mpi.hl7.identifiers import MAX_LENGTH, IdentifierList, Listed, notes, own_or_refusal, read_list
 from mpi.hl7.reader import Message, Segment, Unreadable, read, read_header
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1")
-REGISTER = ("A01", "A02", "A03", "A04", "A05", "A08", "A13", "A14", "A28", "A31")
+REGISTER = ("A01", "A02", "A03", "A04", "A05", "A08", "A11", "A13", "A14", "A28", "A31")
+"""Whatever happened, the message says who the patient is: registered or updated. A11 takes back a visit, no person."""
 MERGE = ("A34", "A36", "A40")
+LINK = ("A24", "A37")
+MOVE = ("A43",)
+RENAME = ("A46", "A47")
+DELETE = ("A29",)
 MAX_PAIRS = 100
 """All or none of a message's merges are applied, in one transaction; nobody sends so many."""
-WITHOUT_IDENTITY = ("A11", "A35", "A44", "A45", "A49", "A50", "A51")
+WITHOUT_IDENTITY = ("A35", "A44", "A45", "A49", "A50", "A51")
 """Events about visits and accounts: kept and acknowledged, nothing changes in the index."""
+EVENTS = (*REGISTER, *MERGE, *LINK, *MOVE, *RENAME, *DELETE, *WITHOUT_IDENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +117,13 @@ def _ask(message: Message, source: Source | None, config: Config) -> _Asked:
         return _Asked(Acknowledge(f"{event} changes no identity"))
     if source.feeds is None:
         raise _Refusal(AckCode.ERROR, 204, "this source may not register anybody", "MSH^1^3")
-    if event in MERGE:
-        return _merge(message, source, config)
+    if event in (*MERGE, *MOVE, *RENAME):
+        return _pairs_asked(event, message, source, config)
+    if event in LINK:
+        return _link(event, message, source, config)
+    if event in DELETE:
+        own = _own(_first_pid(message), source, config)
+        return _Asked(Delete(own.identifier, _said_at(message, source)), {"local_id": own.place})
     return _register(message, source, config)
 
 
@@ -124,7 +140,7 @@ def _checked_event(message: Message, source: Source | None) -> str:
     if header.filled(9) != "ADT":
         raise _Refusal(AckCode.REJECTED, 200, "supported message types are ADT", "MSH^1^9^1^1")
     event = _event(message)
-    if event not in REGISTER + MERGE + WITHOUT_IDENTITY:
+    if event not in EVENTS:
         raise _Refusal(AckCode.REJECTED, 201, "this trigger event is not supported", "MSH^1^9^1^2")
     if source is None:
         text = "this sending application and facility are not configured"
@@ -141,20 +157,75 @@ def _event(message: Message) -> str:
 
 
 def _register(message: Message, source: Source, config: Config) -> _Asked:
-    pid = message.first("PID")
-    if pid is None:
-        raise _Refusal(AckCode.ERROR, 100, "the PID segment is missing", "PID^1")
+    pid = _first_pid(message)
     found = read_list(pid, (3, 2, 4), source, config)
     own = own_or_refusal(found, source, pid, 3, config)
     if isinstance(own, MessageError):
         raise _Refusal(AckCode.ERROR, own.code, own.text, own.location)
     said = read_demographics(message, pid, found, config)
-    record = SourceRecord(own.authority, own.value, said.changes, restricted=said.restricted)
+    record = SourceRecord(
+        own.authority, own.value, said.changes, restricted=said.restricted, said_at=_said_at(message, source)
+    )
     places = {**said.places, "local_id": own.place}
     return _Asked(Register(record), places, notes(found, source) + said.notes)
 
 
-def _merge(message: Message, source: Source, config: Config) -> _Asked:
+def _first_pid(message: Message) -> Segment:
+    pid = message.first("PID")
+    if pid is None:
+        raise _Refusal(AckCode.ERROR, 100, "the PID segment is missing", "PID^1")
+    return pid
+
+
+def _said_at(message: Message, source: Source) -> str | None:
+    """When what the message says was so: PID-33 (last update), else EVN-2 (when the event was recorded)."""
+    if not source.times:
+        return None
+    pid, evn = message.first("PID"), message.first("EVN")
+    return moment(pid.filled(33) if pid else None) or moment(evn.filled(2) if evn else None)
+
+
+def _own(pid: Segment, source: Source, config: Config) -> Listed:
+    """The feed's own number in PID-3. Raises `_Refusal`."""
+    own = own_or_refusal(read_list(pid, (3,), source, config), source, pid, 3, config)
+    if isinstance(own, MessageError):
+        raise _Refusal(AckCode.ERROR, own.code, own.text, own.location)
+    return own
+
+
+def _link(event: str, message: Message, source: Source, config: Config) -> _Asked:
+    """The two PIDs of a link; of either only PID-3 is read (IHE ITI TF-2 3.30). The first must be the feed's own."""
+    pids = list(message.all("PID"))
+    if len(pids) != 2:
+        raise _Refusal(AckCode.ERROR, 100, "a link needs two PID segments", f"PID^{min(len(pids) + 1, 3)}")
+    one = _own(pids[0], source, config)
+    found = read_list(pids[1], (3,), source, config)
+    other = own_or_refusal(found, source, pids[1], 3, config)
+    if isinstance(other, MessageError):
+        if not _only_elsewhere(found):
+            raise _Refusal(AckCode.ERROR, other.code, other.text, other.location)
+        other = found.listed[0]
+    places = {"local_id": one.place, "other_local_id": other.place}
+    return _Asked(Link(one.identifier, other.identifier, apart=event == "A37"), places)
+
+
+def _pairs_asked(event: str, message: Message, source: Source, config: Config) -> _Asked:
+    """A merge, a move or a change of number: pairs of PID and MRG, of which a change of number has one."""
+    pairs = _pairs(message, source, config)
+    pid = _first_pid(message)
+    places = {"local_id": f"PID^{pid.sequence}^3"}
+    if event in MOVE:
+        return _Asked(Move(pairs), places)
+    if event in MERGE:
+        return _Asked(Merge(pairs, _said_at(message, source)), places)
+    if len(pairs) > 1:
+        raise _Refusal(AckCode.ERROR, 100, "a change of number has one PID and one MRG segment", "MRG^2")
+    if pairs[0].subsumed.authority != pairs[0].surviving.authority:
+        raise _Refusal(AckCode.ERROR, 204, "this source does not feed the authority of the identifier", "MRG^1^1^1^4")
+    return _Asked(Rename(pairs[0], _said_at(message, source)), places)
+
+
+def _pairs(message: Message, source: Source, config: Config) -> tuple[MergePair, ...]:
     """The pairs of PID and MRG in their order. What the PID says besides is not read (IHE ITI TF-2 3.8.4.2)."""
     pairs: list[MergePair] = []
     pid: Segment | None = None
@@ -173,13 +244,11 @@ def _merge(message: Message, source: Source, config: Config) -> _Asked:
     if pid is not None or not pairs:
         wrong = "MRG^1" if pid is not None else "PID^1"
         raise _Refusal(AckCode.ERROR, 100, "a merge needs a PID and an MRG segment", wrong)
-    return _Asked(Merge(tuple(pairs)))
+    return tuple(pairs)
 
 
 def _pair(pid: Segment, mrg: Segment, source: Source, config: Config) -> MergePair:
-    surviving = own_or_refusal(read_list(pid, (3,), source, config), source, pid, 3, config)
-    if isinstance(surviving, MessageError):
-        raise _Refusal(AckCode.ERROR, surviving.code, surviving.text, surviving.location)
+    surviving = _own(pid, source, config)
     prior = read_list(mrg, (1,), source, config)
     if not prior.listed and not prior.problems:
         prior = read_list(mrg, (4,), source, config)  # where senders of 2.3 put it

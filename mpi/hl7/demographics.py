@@ -51,7 +51,7 @@ def read_demographics(message: Message, pid: Segment, found: IdentifierList, con
     _multiple_birth_and_death(pid, changes, places)
     if pd1 := message.first("PD1"):
         _practice(pd1, changes, places)
-    notes = _leave_out_what_is_unknown(pid, reliability, changes)
+    notes = _leave_out_what_is_unknown(pid, reliability, changes) + _death_without_a_date(pid, changes)
     return Said(changes, places, _restricted(message), notes)
 
 
@@ -186,14 +186,23 @@ _PID_FIELDS: dict[int, Callable[[Sequence[Repeat]], Changes]] = {
 
 
 def _multiple_birth_and_death(pid: Segment, changes: Changes, places: dict[str, str]) -> None:
-    """PID-24 and PID-30 `N` take back what PID-25 and PID-29 said: a death can be withdrawn."""
+    """PID-24 and PID-30 `N` take back what PID-25 and PID-29 said: a death can be withdrawn, as by PID-30 `""`."""
     order = pid.value(25)
     if order is None and pid.filled(24).upper() == "N":
         order = ERASED
     if order is not None:
         _take(changes, places, {"multiple_birth_order": order}, f"PID^{pid.sequence}^25")
-    if "death_date" not in changes and pid.filled(30).upper() == "N":
+    indicator = pid.value(30)
+    if "death_date" not in changes and indicator is not None and indicator.upper() in ("N", ERASED):
         _take(changes, places, {"death_date": ERASED}, f"PID^{pid.sequence}^30")
+
+
+def _death_without_a_date(pid: Segment, changes: Changes) -> tuple[MessageError, ...]:
+    """What is said where PID-30 tells of a death and PID-29 does not say when: only dates are kept of a record."""
+    if pid.filled(30).upper() != "Y" or changes.get("death_date"):
+        return ()
+    text = "a death without its date (PID-29) is kept in the message only"
+    return (MessageError(0, text, Severity.INFORMATION, location=f"PID^{pid.sequence}^30"),)
 
 
 def _practice(pd1: Segment, changes: Changes, places: dict[str, str]) -> None:
