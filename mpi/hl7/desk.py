@@ -45,8 +45,11 @@ class Desk:
         await self._lookups.stop()
         await self._searches.stop()
 
-    async def answer(self, raw: bytes, peer: str) -> bytes:
-        """The answer to a query, once its audit is durable. Nothing in the bytes makes it raise."""
+    async def answer(self, raw: bytes, peer: str) -> list[bytes]:
+        """The answers to a query, once its audit is durable: in enhanced mode the accept acknowledgement goes first.
+
+        Nothing in the bytes makes it raise.
+        """
         started = time.perf_counter()
         asked = Asked(None, "ascii")
         try:
@@ -56,7 +59,7 @@ class Desk:
             log.exception("query failed", extra={"facts": {"peer": peer, "bytes": len(raw)}})
             answer = query_answer.failure(asked)
         _log(asked, peer, (time.perf_counter() - started) * 1000)
-        return answer
+        return [*query_answer.accepted(asked), answer]
 
     async def _answer(self, asked: Asked) -> bytes:
         query = asked.query

@@ -7,22 +7,25 @@ and forgotten; it never ends the listener.
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
 import time
 from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError, Outcome
-from mpi.hl7 import adt, mllp
-from mpi.hl7.ack import acknowledge
+from mpi.hl7 import adt, batch, mllp
 from mpi.hl7.adt import Received
 from mpi.hl7.committer import FAILED, Committer, Process
 from mpi.hl7.desk import Desk
-from mpi.hl7.query import is_query
+from mpi.hl7.enhanced import acknowledgements
+from mpi.hl7.reader import Unreadable, read_header
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 64 * 1024
+_SPECIAL = re.compile(rb"QBP|QCN|ACK|MCF|[FB]HS")
+_KINDS = {"QBP": "query", "QCN": "query", "ACK": "acknowledgement", "MCF": "acknowledgement"}
 _ACTIVE_SECONDS = 0.25
 
 
@@ -102,17 +105,43 @@ class Listener:
             self._connections.discard(connection)
             await connection.close()
 
-    async def handle(self, frame: mllp.Frame, peer: str) -> bytes:
-        """The acknowledgement of one frame, once what it asks for is durable."""
-        if self._desk and not frame.torn and not frame.too_large and is_query(frame.payload):
+    async def handle(self, frame: mllp.Frame, peer: str) -> list[bytes]:
+        """The answers to one frame, in their order, once what it asks for is durable; none to an acknowledgement."""
+        kind = None if frame.torn or frame.too_large else _special(frame.payload)
+        if kind == "batch":
+            return await self._batch(frame.payload, peer)
+        return await self._message(frame, peer, kind)
+
+    async def _message(self, frame: mllp.Frame, peer: str, kind: str | None) -> list[bytes]:
+        if kind == "query" and self._desk:
             return await self._desk.answer(frame.payload, peer)
+        if kind == "acknowledgement":
+            # Answering one would be answered in turn, for ever.
+            log.warning("an acknowledgement came that nothing asked for", extra={"facts": {"peer": peer}})
+            return []
         started = time.perf_counter()
         received = self._read(frame, peer)
         read = time.perf_counter()
         self._committer.expected = self._active()
         outcome = await self._committer.submit(received.inbound)
         _log_outcome(received, outcome, (read - started) * 1000, (time.perf_counter() - started) * 1000)
-        return acknowledge(received, outcome)
+        return acknowledgements(received, outcome)
+
+    async def _batch(self, payload: bytes, peer: str) -> list[bytes]:
+        """One frame with many messages: each is taken or refused for itself, and all answers go back in a batch."""
+        found = batch.read_batch(payload)
+        if found is None:
+            text = f"the batch cannot be read, or holds more than {batch.MAX_MESSAGES} messages"
+            refused = adt.refused(payload[: mllp.HEAD_KEPT], peer, AckCode.ERROR, MessageError(102, text))
+            return acknowledgements(refused, await self._committer.submit(refused.inbound))
+        if found.short:
+            facts = {"peer": peer, "announced": found.said, "came": len(found.messages)}
+            log.warning("a batch with another number of messages than it says", extra={"facts": facts})
+        frames = [mllp.Frame(piece.raw, size=len(piece.raw)) for piece in found.messages]
+        if frames and not found.ended:
+            frames[-1] = mllp.Frame(frames[-1].payload, torn=True)
+        each = await asyncio.gather(*(self._message(frame, peer, _special(frame.payload)) for frame in frames))
+        return [batch.answer(found, [one for answers in each for one in answers])]
 
     def _read(self, frame: mllp.Frame, peer: str) -> Received:
         if frame.too_large:
@@ -123,6 +152,9 @@ class Listener:
             return adt.refused(
                 frame.payload, peer, AckCode.REJECTED, MessageError(ErrorCode.INTERNAL, text), counts=False
             )
+        if batch.has_second_message(frame.payload):
+            text = "more than one message in a frame: send each in its own, or all as a batch (BHS)"
+            return adt.refused(frame.payload, peer, AckCode.ERROR, MessageError(100, text, location="MSH^2"))
         try:
             return adt.receive(frame.payload, peer, self._config)
         except Exception:
@@ -222,11 +254,25 @@ class _Connection:
     async def _answer(self, frame: mllp.Frame, *, last: bool = False) -> None:
         """Handle a frame and answer it. One that was broken off for the next gets no answer: its sender has gone on."""
         self.last_message = time.monotonic()
-        answer = await self._listener.handle(frame, self.peer)
+        answers = await self._listener.handle(frame, self.peer)
         if frame.torn and not last:
             return
-        self._writer.write(mllp.wrap(answer))
+        for answer in answers:
+            self._writer.write(mllp.wrap(answer))
         await asyncio.wait_for(self._writer.drain(), self._listener.limits.write_timeout)
+
+
+def _special(payload: bytes) -> str | None:
+    """`batch`, `query` or `acknowledgement`, told by the first bytes; None for every other message."""
+    if not _SPECIAL.search(payload, 0, 1024) and not payload.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    if batch.is_batch(payload):
+        return "batch"
+    try:
+        kind = read_header(payload).filled(9)
+    except Unreadable:
+        return None
+    return _KINDS.get(kind)
 
 
 def _log_outcome(received: Received, outcome: Outcome, read_ms: float, total_ms: float) -> None:

@@ -16,8 +16,6 @@ from mpi.hl7.identifiers import MAX_LENGTH
 from mpi.hl7.query_keys import WrongKeys, authority_of, read_keys
 from mpi.hl7.reader import Message, Repeat, Segment, Unreadable, read, read_header
 
-_TYPES = ("QBP", "QCN")
-_OPENING = re.compile(rb"Q(?:BP|CN)")
 _EVENTS = {"QBP": ("Q23", "Q22"), "QCN": ("J01",)}
 _NAMES = {
     "Q23": ("IHE PIX QUERY", "Q23", "QRY_1001", "GET CORRESPONDING IDS", "QUERY FOR CORRESPONDING IDENTIFIERS"),
@@ -68,16 +66,6 @@ class _Refusal(Exception):
 
 def _refuse(code: int, text: str, location: str, ack: AckCode = AckCode.ERROR) -> _Refusal:
     return _Refusal(ack, MessageError(code, text, location=location))
-
-
-def is_query(raw: bytes) -> bool:
-    """Whether the frame is a query, cheaply for the many that are not."""
-    if not _OPENING.search(raw, 0, 2048) and b"\0" not in raw[:32]:
-        return False
-    try:
-        return read_header(raw).filled(9) in _TYPES
-    except Unreadable:
-        return False
 
 
 def read_query(raw: bytes, config: Config) -> Asked:

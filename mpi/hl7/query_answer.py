@@ -10,7 +10,8 @@ from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError
 from mpi.domain.person import NHS, Identifier
 from mpi.domain.queries import Found, IdentifierAnswer, PersonAnswer, PersonRefusal, QueryFault
-from mpi.hl7.ack import Answering, clean
+from mpi.hl7.ack import COMMIT_ACCEPTED, Answering, clean
+from mpi.hl7.enhanced import wanted
 from mpi.hl7.query import Asked
 from mpi.hl7.query_persons import person_segments
 from mpi.hl7.reader import Delimiters
@@ -28,6 +29,16 @@ _FAULTS = {
     QueryFault.SEVERAL: (204, "the identifier stands on more than one person; a reviewer must look"),
     QueryFault.UNUSABLE: (102, "the value cannot be read"),
 }
+
+
+def accepted(asked: Asked) -> list[bytes]:
+    """The accept acknowledgement that an enhanced-mode query asks for: the query came in; its answer follows."""
+    conditions = wanted(asked.header)
+    if conditions is None or not conditions.accepts(success=True):
+        return []
+    answer = Answering(asked.header, asked.codec)
+    msa = answer.msa(COMMIT_ACCEPTED, (), accepted=True)
+    return [answer.encoded([answer.msh("ACK", *([clean(asked.event, answer.marks)] if asked.event else [])), *msa])]
 
 
 def refusal(asked: Asked) -> bytes:
