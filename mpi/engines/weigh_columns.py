@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from mpi.domain.decision import HardRule, Outcome
 from mpi.engines.base import PairPatterns
 from mpi.matching.model import LETTERS, LinkageModel
-from mpi.matching.shape import SHARED_AT_HOME
+from mpi.matching.shape import SHARED_AT_HOME, SHARED_BY_TWINS
 from mpi.matching.verdict import (
     ABOVE,
     BELOW,
     BETWEEN,
+    ENOUGH_BUT_BIRTH,
     ENOUGH_OF_ONES_OWN,
     ENOUGH_OWN,
     FAR,
@@ -74,7 +75,7 @@ def weigh(
     for start in range(0, count, _CHUNK):
         part = slice(start, min(start + _CHUNK, count))
         total = np.full(part.stop - start, model.prior_bits)
-        rest, own = total.copy(), np.zeros(part.stop - start)
+        rest, own, but_birth = total.copy(), np.zeros(part.stop - start), np.zeros(part.stop - start)
         for c, level, term, (bits, shares) in zip(model.comparisons, levels, terms, tables, strict=True):
             value = bits[level[part]]
             if term is not None:
@@ -84,8 +85,10 @@ def weigh(
                 rest += value
             if c.name not in SHARED_AT_HOME:
                 own += value
+            if c.name not in SHARED_BY_TWINS:
+                but_birth += value
         weight[part] = total
-        zones[part] = _zones(model, total, rest, own)
+        zones[part] = _zones(model, total, rest) | _own_zones(own, but_birth)
     return Weighed(weight, zones)
 
 
@@ -114,15 +117,18 @@ def probabilities(
     return found
 
 
-def _zones(
-    model: LinkageModel, weight: NDArray[np.float64], rest: NDArray[np.float64], own: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def _own_zones(own: NDArray[np.float64], but_birth: NDArray[np.float64]) -> NDArray[np.uint8]:
+    found = np.where(own >= ENOUGH_OF_ONES_OWN, ENOUGH_OWN, 0).astype(np.uint8)
+    found[but_birth >= ENOUGH_OF_ONES_OWN] |= ENOUGH_BUT_BIRTH
+    return found
+
+
+def _zones(model: LinkageModel, weight: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.uint8]:
     t = model.thresholds
     where = np.where(weight < t.review - LARGEST_NHS_PENALTY, FAR, BELOW).astype(np.uint8)
     where[weight >= t.review] = BETWEEN
     where[weight >= t.link] = ABOVE
     where[rest >= t.review] |= REST_REVIEWS
-    where[own >= ENOUGH_OF_ONES_OWN] |= ENOUGH_OWN
     if not model.families:
         where |= NO_FAMILIES
     if not model.own_identifier:

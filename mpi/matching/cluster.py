@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mpi.domain.decision import HardRule, Outcome
 from mpi.matching.knots import Knot, untie
+from mpi.matching.verdict import OBJECTIONS
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]
@@ -24,11 +25,6 @@ RULES: tuple[HardRule, ...] = tuple(HardRule)
 """Hard rule by code."""
 NO_RULE = 255
 RULE_CODE: dict[HardRule | None, int] = {None: NO_RULE, **{rule: code for code, rule in enumerate(RULES)}}
-
-OBJECTIONS = frozenset(
-    {HardRule.TWINS, HardRule.SAME_NHS_PERSON_DIFFERS, HardRule.VERIFIED_NHS_DIFFER, HardRule.VALID_NHS_DIFFER}
-)
-"""Rules that keep the two records of a pair out of one cluster, whatever links them to others."""
 
 
 @dataclass(frozen=True, slots=True)

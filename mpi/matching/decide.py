@@ -1,25 +1,28 @@
 """Link, review or apart: the one place where a weight and the hard rules become a decision."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from mpi.domain.decision import HardRule, Outcome, PairDecision, PersonDecision, RecordDecision
-from mpi.matching.facts import facts_of
+from mpi.matching.facts import Facts, facts_of
 from mpi.matching.model import LinkageModel, Thresholds
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import same_nhs
-from mpi.matching.shape import SHARED_AT_HOME
+from mpi.matching.shape import SHARED_AT_HOME, SHARED_BY_TWINS
 from mpi.matching.verdict import (
     ABOVE,
     APART,
     BELOW,
     BETWEEN,
+    ENOUGH_BUT_BIRTH,
     ENOUGH_OF_ONES_OWN,
     ENOUGH_OWN,
     FAR,
     LARGEST_NHS_PENALTY,
     NO_FAMILIES,
     NOT_OWN_IDENTIFIER,
+    OBJECTIONS,
     REST_REVIEWS,
     Verdict,
     verdict,
@@ -46,19 +49,14 @@ class PersonFacts:
     """A do-not-link stands between the incoming record and a record of this person."""
 
 
-_POISON = frozenset(
-    {HardRule.TWINS, HardRule.SAME_NHS_PERSON_DIFFERS, HardRule.VERIFIED_NHS_DIFFER, HardRule.VALID_NHS_DIFFER}
-)
-"""Rules that speak against the whole person, even when another of its records would link."""
-
-
 def zones_of(model: LinkageModel, judged: Judged) -> int:
     """Where the weights of a pair lie, as `mpi.matching.verdict` reads it."""
     t = model.thresholds
     return (
         _where(t, judged.weight)
         | (REST_REVIEWS if without(model, judged, "nhs_number") >= t.review else 0)
-        | (ENOUGH_OWN if own_evidence(model, judged) >= ENOUGH_OF_ONES_OWN else 0)
+        | (ENOUGH_OWN if own_evidence(model, judged, SHARED_AT_HOME) >= ENOUGH_OF_ONES_OWN else 0)
+        | (ENOUGH_BUT_BIRTH if own_evidence(model, judged, SHARED_BY_TWINS) >= ENOUGH_OF_ONES_OWN else 0)
         | (0 if model.families else NO_FAMILIES)
         | (0 if model.own_identifier else NOT_OWN_IDENTIFIER)
     )
@@ -70,21 +68,22 @@ def _where(t: Thresholds, weight: float) -> int:
     return FAR if weight < t.review - LARGEST_NHS_PENALTY else BELOW
 
 
-def own_evidence(model: LinkageModel, judged: Judged) -> float:
-    """What a household does not share adds up to, in bits without the prior."""
+def own_evidence(model: LinkageModel, judged: Judged, shared: AbstractSet[str]) -> float:
+    """What relatives do not share (`shared`: the comparisons they do) adds up to, in bits without the prior."""
     found = 0.0
     for comparison, bits in zip(model.comparisons, judged.bits, strict=True):
-        if comparison.name not in SHARED_AT_HOME:
+        if comparison.name not in shared:
             found += bits
     return found
 
 
-def _verdict(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> Verdict:
-    """The outcome of one pair and the hard rule that decided it, if one did."""
+def _verdict(model: LinkageModel, a: Prepared, b: Prepared, judged: Judged) -> tuple[Verdict, Facts]:
+    """The outcome of one pair, the hard rule that decided it, if one did, and the facts (none where none mattered)."""
     named = not (a.placeholder or b.placeholder)
     if named and _where(model.thresholds, judged.weight) == FAR and not same_nhs(a, b):
-        return APART  # What `verdict` says of every such pair, without working its facts out.
-    return verdict(facts_of(a, b), zones_of(model, judged))
+        return APART, Facts(0)  # What `verdict` says of every such pair, without working its facts out.
+    facts = facts_of(a, b)
+    return verdict(facts, zones_of(model, judged)), Facts(facts)
 
 
 def _decided(model: LinkageModel, judged: Judged, verdict: Verdict) -> PairDecision:
@@ -95,7 +94,7 @@ def _decided(model: LinkageModel, judged: Judged, verdict: Verdict) -> PairDecis
 def decide_pair(model: LinkageModel, a: Prepared, b: Prepared) -> PairDecision:
     """Two records judged on their own, with evidence."""
     judged = judge(model, a, b)
-    return _decided(model, judged, _verdict(model, a, b, judged))
+    return _decided(model, judged, _verdict(model, a, b, judged)[0])
 
 
 @dataclass(slots=True)
@@ -105,7 +104,11 @@ class _Person:
     candidate: Candidate
     judged: Judged
     verdict: Verdict
+    own_number: bool
+    """The best pair shares an NHS number, so that its likeness to others matters less."""
     against: HardRule | None = None
+    another: bool = False
+    """A record of this person, itself no link, clearly differs in name, birth date or sex."""
 
 
 _RANK = {Outcome.APART: 0, Outcome.REVIEW: 1, Outcome.LINK: 2}
@@ -117,7 +120,7 @@ def decide_record(
     """A record against the index: the one person it joins, or nobody, and the persons a human must look at.
 
     `facts` are looked up by person id; a person that is not in it has none. A person whose other records contradict
-    (`PersonFacts`, twins, another NHS number) is reviewed and not joined.
+    (`PersonFacts`, twins, another NHS number, without one a clearly different person) is reviewed and not joined.
     """
     persons: dict[int, _Person] = {}
     for candidate in candidates:
@@ -125,24 +128,27 @@ def decide_record(
         if fact is not None and fact.kept_apart:
             continue
         judged = judge(model, incoming, candidate.prepared)
-        verdict = _verdict(model, incoming, candidate.prepared, judged)
-        _add(persons, candidate, judged, verdict)
+        verdict, facts_of_pair = _verdict(model, incoming, candidate.prepared, judged)
+        _add(persons, candidate, judged, verdict, facts_of_pair)
     for person_id, person in persons.items():
         _check_whole(model, incoming, person, facts.get(person_id))
     return _choose(model, persons, len(candidates))
 
 
-def _add(persons: dict[int, _Person], candidate: Candidate, judged: Judged, verdict: Verdict) -> None:
+def _add(persons: dict[int, _Person], candidate: Candidate, judged: Judged, verdict: Verdict, facts: Facts) -> None:
     person = persons.get(candidate.person_id)
-    against = verdict[1] if verdict[1] in _POISON else None
+    against = verdict[1] if verdict[1] in OBJECTIONS else None
+    another = facts.has("clearly_another") and verdict[0] is not Outcome.LINK
+    own_number = facts.has("same_nhs")
     if person is None:
-        persons[candidate.person_id] = _Person(candidate, judged, verdict, against)
+        persons[candidate.person_id] = _Person(candidate, judged, verdict, own_number, against, another)
         return
     person.against = person.against or against
+    person.another = person.another or another
     mine = (_RANK[verdict[0]], judged.weight, -candidate.record_id)
     best = (_RANK[person.verdict[0]], person.judged.weight, -person.candidate.record_id)
     if mine > best:
-        person.candidate, person.judged, person.verdict = candidate, judged, verdict
+        person.candidate, person.judged, person.verdict, person.own_number = candidate, judged, verdict, own_number
 
 
 def _check_whole(model: LinkageModel, incoming: Prepared, person: _Person, facts: PersonFacts | None) -> None:
@@ -156,6 +162,8 @@ def _check_whole(model: LinkageModel, incoming: Prepared, person: _Person, facts
             rule = HardRule.VERIFIED_NHS_DIFFER
         elif facts.valid_nhs and number not in facts.valid_nhs:
             rule = HardRule.VALID_NHS_DIFFER
+    if rule is None and person.another and model.families and not person.own_number:
+        rule = HardRule.TWO_PERSONS
     if rule is not None:
         person.verdict = (Outcome.REVIEW, rule)
 

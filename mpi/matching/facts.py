@@ -7,7 +7,7 @@ from mpi.matching import rules
 from mpi.matching.block import sound
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import Standing
-from mpi.matching.same_name import first_is_short_form
+from mpi.matching.same_name import only_short_form
 
 STANDINGS: tuple[str, ...] = ("given", "family", "birth", "sex")
 """Two bits each, from the lowest bit on: how this part of two records stands."""
@@ -64,14 +64,15 @@ class Facts:
 def could_be_two(a: Prepared, b: Prepared) -> bool:
     """Given names that two children of one birth may bear: an initial, similar ones, two short forms of one name.
 
-    A name and its short form are one name, but for a boy and a girl.
+    A name and its short form are one name, but for a boy and a girl, or where it is short for other names too: EMMA
+    and EMMIE may be EMMA and EMILY.
     """
     x, y = a.given, b.given
     if x is None or y is None or len(x) == 1 or len(y) == 1:
         return True
     if x == y or rules.names_exchanged(a, b):
         return False
-    return not first_is_short_form(x, y) or rules.sex(a, b) is Standing.DIFFERENT
+    return not only_short_form(x, y) or rules.sex(a, b) is Standing.DIFFERENT
 
 
 def perhaps_one_home(a: Prepared, b: Prepared) -> bool:

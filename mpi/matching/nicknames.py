@@ -226,6 +226,11 @@ def are_nicknames(x: str, y: str) -> bool:
     return x != y and mine is not None and theirs is not None and not mine.isdisjoint(theirs)
 
 
+def groups_of(name: str) -> frozenset[str]:
+    """The groups that a name stands in, none for most: names of one group are forms of one name."""
+    return frozenset(map(str, _MEMBER.get(name, ())))
+
+
 def short_forms(name: str) -> tuple[str, ...]:
     """The short and pet forms of a full given name, or `()`."""
     return _HEADS.get(name, ())

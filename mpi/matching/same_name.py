@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from mpi.matching.fold import LONGEST, fold
 from mpi.matching.names import SUFFIXES, TITLES
-from mpi.matching.nicknames import short_forms
+from mpi.matching.nicknames import groups_of, short_forms
 
 _LONGEST_FOLDED = LONGEST // 2
 """Characters that folding surely keeps all of: no letter becomes more than two."""
@@ -73,6 +73,12 @@ def first_is_short_form(one: str, other: str) -> bool:
     """
     a, b = one.split()[0], other.split()[0]
     return a in short_forms(b) or b in short_forms(a)
+
+
+def only_short_form(one: str, other: str) -> bool:
+    """Whether `first_is_short_form`, and what is short stands for no other listed name (CHRIS, EMMIE, ALEX do)."""
+    a, b = one.split()[0], other.split()[0]
+    return (a in short_forms(b) and len(groups_of(a)) == 1) or (b in short_forms(a) and len(groups_of(b)) == 1)
 
 
 def names_compatible(one: Sequence[str], other: Sequence[str]) -> bool:

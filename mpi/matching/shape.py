@@ -162,6 +162,9 @@ HOUSEHOLD_FIELDS = frozenset({"family_name", "residence"})
 SHARED_AT_HOME = HOUSEHOLD_FIELDS | {"email"}
 """What no link may rest on where a name or a birth date is missing: children and the old are reached through others."""
 
+SHARED_BY_TWINS = SHARED_AT_HOME | {"birth_date"}
+"""The same for children of one birth."""
+
 _FLAT = Frequencies(base=0.005, floor=0.0005, values={})
 
 

@@ -15,6 +15,11 @@ Verdict = tuple[Outcome, HardRule | None]
 APART: Verdict = (Outcome.APART, None)
 _LINK: Verdict = (Outcome.LINK, None)
 
+OBJECTIONS = frozenset(
+    {HardRule.TWINS, HardRule.SAME_NHS_PERSON_DIFFERS, HardRule.VERIFIED_NHS_DIFFER, HardRule.VALID_NHS_DIFFER}
+)
+"""Rules that keep the two records of a pair out of one person, whatever links them to others."""
+
 LARGEST_NHS_PENALTY = 20.0
 """Bits: more than any model takes off for two different NHS numbers. Further below review, no rule can ask."""
 ENOUGH_OF_ONES_OWN = 18.0
@@ -30,7 +35,9 @@ NO_FAMILIES = 16
 """Bit of the zones: the model's own records hold no relatives, so that no rule need hold them back."""
 NOT_OWN_IDENTIFIER = 32
 """Bit of the zones: by the model a family may share the other identifier."""
-ZONES = 64
+ENOUGH_BUT_BIRTH = 64
+"""Bit of the zones: what children of one birth do not share adds up to `ENOUGH_OF_ONES_OWN`."""
+ZONES = 128
 
 
 class _Pair:
@@ -38,6 +45,7 @@ class _Pair:
 
     __slots__ = (
         "birth",
+        "enough_but_birth",
         "enough_own",
         "facts",
         "families",
@@ -61,6 +69,7 @@ class _Pair:
         self.where = zones & 3
         self.reviews_rest = bool(zones & REST_REVIEWS)
         self.enough_own = bool(zones & ENOUGH_OWN)
+        self.enough_but_birth = bool(zones & ENOUGH_BUT_BIRTH)
         self.families = not zones & NO_FAMILIES
         self.own_identifier = not zones & NOT_OWN_IDENTIFIER
         self.outcome = (Outcome.APART, Outcome.APART, Outcome.REVIEW, Outcome.LINK)[self.where]
@@ -69,6 +78,13 @@ class _Pair:
     def shared_number(self) -> bool:
         """A number of the person's own on both sides: a usable NHS number or another identifier."""
         return (self.has("same_nhs") and self.has("nhs_usable")) or (self.own_identifier and self.has("same_other_id"))
+
+    @property
+    def names_of_two(self) -> bool:
+        """Given names that two children of one birth may bear: merely alike, or at one home short for two names."""
+        if not self.has("could_be_two"):
+            return False
+        return self.given is Standing.CLOSE or (self.given is Standing.SAME and self.has("share_home"))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -114,37 +130,33 @@ def _numbers_differ(pair: _Pair) -> Verdict | None:
 
 
 def _twins(pair: _Pair) -> Verdict | None:
-    """Same birth date, family and home, but two given names: two children of one birth, never an automatic link.
+    """Same birth date and family, but two given names: two children of one birth, never an automatic link.
 
     Where no home can be compared, and between the sexes, names that are much alike are enough to ask a human.
     """
-    if pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
-        return None
     if pair.birth is not Standing.SAME:
         return _twins_with_a_slip(pair) if pair.birth is Standing.CLOSE else None
-    shared = pair.shared_number
+    shared, at_home = pair.shared_number, pair.has("share_home")
     if pair.has("orders_differ"):
         return _review_from(shared, HardRule.TWINS)
-    if not pair.families:
+    if not pair.families or pair.family in (Standing.DIFFERENT, Standing.UNKNOWN):
         return None
-    if not pair.has("share_home"):
-        alike = pair.has("perhaps_one_home") and not shared
-        return _review_from(pair.where >= BETWEEN, HardRule.TWINS) if alike else None
-    if pair.given is Standing.DIFFERENT:
+    if pair.given is Standing.DIFFERENT and at_home:
         if (pair.has("nhs_differ") or pair.sex is Standing.DIFFERENT) and not shared:
             return Outcome.APART, HardRule.TWINS
         return _review_from(pair.where == ABOVE or shared, HardRule.TWINS)
-    if pair.given is not Standing.UNKNOWN and not shared and pair.has("could_be_two"):
+    if shared or not pair.names_of_two:
+        return None
+    if at_home:
         return _review_from(pair.where >= BETWEEN, HardRule.TWINS)
-    return None
+    return _review_from(pair.where >= BETWEEN, HardRule.TWINS) if pair.has("perhaps_one_home") else None
 
 
 def _twins_with_a_slip(pair: _Pair) -> Verdict | None:
     """A slip in one birth date makes no one child of two: what would be linked all the same, a human sees."""
     if pair.outcome is not Outcome.LINK or pair.shared_number:
         return None
-    alike = pair.families and pair.has("share_home") and pair.has("could_be_two")
-    if pair.has("orders_differ") or (alike and pair.given is not Standing.UNKNOWN):
+    if pair.has("orders_differ") or (pair.families and pair.names_of_two):
         return Outcome.REVIEW, HardRule.TWINS
     return None
 
@@ -201,11 +213,13 @@ def _household(pair: _Pair) -> Verdict | None:
         # What one home gives both sides is in the weight: without it such a pair would not have come this far.
         apart = contradicted and not shared and pair.has("share_home")
         return (Outcome.APART, HardRule.HOUSEHOLD) if apart else None
-    if pair.has("only_a_year") and not shared:
+    renamed = pair.family is Standing.DIFFERENT and pair.has("clearly_another")
+    if (pair.has("only_a_year") or pair.names_of_two or renamed) and not shared:
         return Outcome.REVIEW, HardRule.HOUSEHOLD
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
     if fits == 2 or (shared and fits == 1 and not (contradicted and pair.sex is Standing.DIFFERENT)):
         return None
-    if fits == 1 and not contradicted and pair.enough_own:
+    enough = pair.enough_but_birth if pair.given is Standing.UNKNOWN else pair.enough_own
+    if fits == 1 and not contradicted and enough:
         return None
     return Outcome.REVIEW, HardRule.HOUSEHOLD

@@ -119,8 +119,15 @@ class Writing:
         if self.slips(0.004, "missing-given"):
             return family, self.random.choice(("", "", "UNKNOWN")), middle
         if middle and len(middle) > 1 and self.slips(0.012, "known-by-middle-name"):
-            return family, middle, given
+            if not self._a_twins_name(middle):
+                return family, middle, given
+            self.faults.pop()
         return family, given, middle
+
+    def _a_twins_name(self, name: str) -> bool:
+        """Nobody is called by the name of their own twin."""
+        mine = self.person.birth
+        return mine != "" and any(p.birth == mine and p.given == name for p in self.people)
 
     def _one_of_two(self, family: str) -> str:
         if "-" in family:

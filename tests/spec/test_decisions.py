@@ -56,6 +56,14 @@ TABLE = """
 | twins, a boy's and a girl's form of a name, two homes | WAKEGRAVE, FRANCIS, 2015-03-02, M, LS6 4QB | WAKEGRAVE, FRANCES, 2015-03-02, F, LS6 4QD | review | twins |
 | twins, much the same name, a slip in one birth date | WAKEGRAVE, JEAN, 2015-03-02, F, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, JOHN, 2014-03-02, -, LS6 4QB, address=14 Quarry Bank | review | twins |
 | twins, two short forms of one name | SMITH, LISA, 2015-03-02, F, LS6 4QB | SMITH, BETTY, 2015-03-02, F, LS6 4QB | review | twins |
+| twins, only an initial of one, which says nothing of its home | WAKEGRAVE, JOHN, 2011-03-01, M, LS6 4QB | WAKEGRAVE, J, 2011-03-01, M, - | review | same-household-only |
+| twins, much the same name, one moved to the other parent | WAKEGRAVE, NISHA, 2018-02-28, F, LS6 4QB | WAKEGRAVE, AISHA, 2018-02-28, F, LS8 1AA | review | same-household-only |
+| twins, a short form that stands for both their names | WAKEGRAVE, EMMA, 2015-03-02, F, LS6 4QB | WAKEGRAVE, EMMIE, 2015-03-02, F, LS6 4QB | review | twins |
+| a short form that stands for one name only | WAKEGRAVE, THOMAS, 2015-03-02, M, LS6 4QB | WAKEGRAVE, TOM, 2015-03-02, M, LS6 4QB | link | |
+| twins, the name of one missing, one middle name | WAKEGRAVE, -, 2015-03-02, F, -, middle=JACQUELINE | WAKEGRAVE, CERYS, 2015-03-02, F, -, middle=JACQUELINE | review | same-household-only |
+| one given name and birthday at one address, another family name, a boy's | DHILLON, HARPREET, 2018-01-31, M, LS6 4QB, address=14 Quarry Bank, phone=01632960001 | KAUR, HARPREET, 2018-01-31, M, LS6 4QB, address=14 Quarry Bank, phone=01632960001 | review | same-household-only |
+| twins, names of both in each other's place, told by their order | JENNIFER, WAKEGRAVE, 2012-05-10, F, LS6 4QB, order=2, address=14 Quarry Bank | JESSICA, WAKEGRAVE, 2012-05-10, F, LS6 4QB, order=1, address=14 Quarry Bank | apart | twins |
+| an initial, moved house, one number | WAKEGRAVE, J, 2011-03-01, M, EX4 9ZZ, nhs=9990000018 | WAKEGRAVE, JOHN, 2011-03-01, M, LS6 4QB, nhs=9990000018 | link | |
 | twins, a girl and a boy of one insurance | WAKEGRAVE, EMMA, 2015-03-02, F, -, other=POL12345 | WAKEGRAVE, JACK, 2015-03-02, M, -, other=POL12345 | review | same-household-only |
 | twins without names, the mother's e-mail address | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | review | same-household-only |
 | two men who know only their year, one hostel | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | review | same-household-only |

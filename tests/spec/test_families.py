@@ -40,6 +40,13 @@ def test_a_relative_is_never_linked_where_there_are_families(with_families: Link
     assert found.outcome is not Outcome.LINK
 
 
+def test_a_slip_in_the_birth_date_makes_no_one_child_of_two_that_moved_apart(with_families: LinkageModel) -> None:
+    nisha = Prepared(family="WAKEGRAVE", given="NISHA", middle="ROSE", birth="2018-02-28", postcode="LS64QB")
+    found = decide_pair(with_families, nisha, replace(nisha, given="AISHA", birth="2018-02-27", postcode="LS68ZZ"))
+    assert found.weight >= with_families.thresholds.link
+    assert (found.outcome, found.rule) == (Outcome.REVIEW, HardRule.TWINS)
+
+
 def test_another_given_name_is_a_slip_where_there_are_no_families(without_families: LinkageModel) -> None:
     assert decide_pair(without_families, ELLA, THOMAS).outcome is Outcome.LINK
 

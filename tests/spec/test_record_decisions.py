@@ -88,6 +88,24 @@ def test_a_twin_among_the_persons_records_holds_the_link():
     assert rules(found) == [(1, HardRule.TWINS)]
 
 
+def test_a_record_between_two_people_makes_no_one_person_of_them():
+    brother = "WAKEGRAVE, MICHAEL, 1980-01-17, M, EX4 9ZZ"
+    found = decide(DAVID, (1, DAVID), (1, brother))
+    assert found.link_to is None
+    assert rules(found) == [(1, HardRule.TWO_PERSONS)]
+
+
+def test_a_number_of_ones_own_outweighs_a_record_that_differs():
+    number = ", nhs=9990000018, status=01"
+    found = decide(DAVID + number, (1, DAVID + number), (1, "WAKEGRAVE, MICHAEL, 1980-01-17, M, EX4 9ZZ"))
+    assert found.link_to is not None
+
+
+def test_an_initial_among_the_persons_records_holds_nothing_back():
+    found = decide(DAVID, (1, DAVID), (1, "WAKEGRAVE, D, 1980-01-17, M, -"))
+    assert found.link_to is not None
+
+
 def test_reviews_come_best_first_beside_a_link():
     twin = "WAKEGRAVE, THOMAS, 1980-01-17, M, LS6 4QB, address=14 Quarry Bank"
     found = decide(DAVID + ", address=14 Quarry Bank", (1, DAVID), (2, twin))

@@ -2,8 +2,11 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
+from datetime import date
 from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +15,12 @@ from mpi.cli.synth import synth
 from mpi.domain.errors import BadInput
 from mpi.domain.person import Demographics
 from mpi.matching.nhs_number import Range, is_valid, range_of
+from mpi.synth.homes import Home
+from mpi.synth.hospitals import HOSPITALS
+from mpi.synth.people import Person
 from mpi.synth.population import COLUMNS, Row, make
 from mpi.synth.write import write
+from mpi.synth.writing import Writing
 
 SHIPPED = Path(__file__).parents[2] / "data" / "synthetic" / "people.csv"
 
@@ -76,6 +83,35 @@ def test_children_of_one_birth_are_told_by_a_column(rows: list[Row]):
             births.setdefault(row["true_birth"], set()).add(row["true_person"])
     assert all(1 <= len(people) <= 3 for people in births.values())
     assert sum(len(people) > 1 for people in births.values()) > 0.9 * len(births)
+
+
+@pytest.mark.parametrize("birth", [pytest.param("1", id="of a twin"), pytest.param("", id="of nobody")])
+def test_nobody_is_known_by_the_name_of_their_twin(birth: str):
+    home = Home("1 HIGH STREET", "OAKBRIDGE", "OB1 1AA", "", "O80000")
+    born = date(2019, 6, 12)
+    anna = Person(1, "female", "ANNA", "", "NOWAK", born, home, "9990000018", birth=birth)
+    other = Person(2, "female", "AGNIESZKA", "ANNA", "NOWAK", born, home, "9990000026", birth=birth)
+    hasty = replace(HOSPITALS[0], care=80.0)
+    registry = _Registers()
+    rows = [Writing(registry, other, hasty, [anna, other]).row(home, None, old=False) for _ in range(300)]
+    assert any("known-by-middle-name" in row["faults"] for row in rows) is not bool(birth)
+    assert any(row["given_name"] == "ANNA" for row in rows) is not bool(birth)
+
+
+class _Registers:
+    """What a clerk asks of the registers."""
+
+    def __init__(self) -> None:
+        self.random = Random(1)
+
+    def number(self) -> str:
+        return "10000001"
+
+    def somebody_else(self, mine: str) -> str:
+        return mine
+
+    def never_given(self) -> str:
+        return "9990000034"
 
 
 def test_a_wrong_but_valid_number_is_nobodys(rows: list[Row]):
