@@ -55,6 +55,15 @@ class Delivery:
     last_sent_at: str | None
     sent_by: str | None
 
+    def in_words(self) -> str:
+        """The same for people: `ok`, or what is the matter."""
+        faults = [self.problem] if self.problem else []
+        if self.waiting or self.behind:
+            faults.append(f"{self.waiting} waiting, oldest {self.oldest_seconds:.0f} s")
+        if self.given_up:
+            faults.append(f"{self.given_up} given up")
+        return "; ".join(faults) or "ok"
+
 
 class Outbox:
     """The notifications: made, listed, tried again."""

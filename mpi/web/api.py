@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, Final
 
 from apiflask import APIBlueprint, APIFlask
-from flask import g, request
+from flask import Response, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
 
@@ -24,6 +25,8 @@ LARGEST_STUDY = 64 * 1024 * 1024
 
 _ReadStudy = Callable[[bytes], StudyHeader]
 _DICOM_JSON: Final = ("application/dicom+json", "application/json")
+NDJSON: Final = "application/x-ndjson"
+_LINES: Final = {"schema": schemas.ChangedPerson}
 _DICOM_FILE: Final = ("application/dicom", "application/octet-stream")
 _PROBLEMS = {
     400: "The body is no JSON",
@@ -76,6 +79,23 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         )
         return {"person": found.enterprise_id, "at": found.at, "identifiers": found.identifiers}
 
+    @bp.get("/changes")
+    @bp.doc(
+        summary="The feed of changes: whose identifiers have changed, and what they are now",
+        description="One JSON object a line, in order of `cursor`. Ask again with the last cursor for what follows.",
+        security="bearer",
+        responses=_PROBLEMS
+        | {
+            200: {"description": "One line a person; none when there is nothing new", "content": {NDJSON: _LINES}},
+            409: "The cursor lies ahead of the index",
+        },
+    )
+    @bp.input(schemas.ChangesRequest, location="query", arg_name="asked")
+    def changes(asked: dict[str, Any]) -> Response:
+        found = services().changes.read(_caller(), asked["after"], asked["limit"])
+        lines = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
+        return Response(lines, mimetype=NDJSON)
+
     @bp.post("/studies/check")
     @bp.doc(
         summary="The gate: may this outside imaging study join a person?",
@@ -99,7 +119,7 @@ def _identify() -> None:
     if actor is None:
         raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "mpi"}))
     g.caller = actor
-    if request.endpoint != "api.check_study":
+    if request.method == "POST" and request.endpoint != "api.check_study":
         _check_json()
 
 

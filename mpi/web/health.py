@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from mpi.bootstrap import App
+from mpi.services.outbox import Outbox
 from mpi.services.overview import Counts, Overview
 from mpi.web.current import services
 
@@ -25,9 +26,12 @@ def live() -> dict[str, str]:
 
 @bp.get("/health/ready")
 def ready() -> tuple[dict[str, object], int]:
-    """Whether the index can do its work: 200 or 503, with each check."""
+    """Whether the index can do its work: 200 or 503, with each check; a subscriber that is away is named, no more."""
     health = services().overview.health()
-    return {"status": "ready" if health.ok else "not ready", "checks": health.checks}, 200 if health.ok else 503
+    body: dict[str, object] = {"status": "ready" if health.ok else "not ready", "checks": health.checks}
+    if health.ok and (told := {one.name: one.in_words() for one in services().outbox.deliveries()}):
+        body["subscribers"] = told
+    return body, 200 if health.ok else 503
 
 
 @bp.get("/metrics")
@@ -41,6 +45,7 @@ def install_metrics(web: Flask, app: App) -> None:
     """Give `web` the registry that `/metrics` prints: read from the index at each scrape."""
     registry = CollectorRegistry()
     registry.register(_IndexFigures(app.overview))
+    registry.register(_OutboxFigures(app.outbox))
     web.extensions[_REGISTRY] = registry
 
 
@@ -65,6 +70,31 @@ class _IndexFigures(Collector):
         for source, field, problem, n in counts.problems:
             problems.add_metric([source, field, problem], n)
         yield problems
+
+
+class _OutboxFigures(Collector):
+    """How it stands with each subscriber."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._outbox.deliveries()
+        figures = {
+            "mpi_notifications_waiting": ("Notifications not yet taken", {d.name: d.waiting for d in found}),
+            "mpi_notifications_given_up": ("Notifications refused too often", {d.name: d.given_up for d in found}),
+            "mpi_notifications_behind": ("Changes not looked at, up to 10000", {d.name: d.behind for d in found}),
+            "mpi_notifications_oldest_seconds": (
+                "Age of the oldest change a subscriber does not know",
+                {d.name: round(d.oldest_seconds) for d in found},
+            ),
+            "mpi_notifications_failures": ("Rounds in a row without success", {d.name: d.failures for d in found}),
+        }
+        for name, (text, values) in figures.items():
+            yield _family(name, text, "subscriber", values)
 
 
 def _by_label(counts: Counts) -> Iterator[Metric]:

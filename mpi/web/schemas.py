@@ -6,6 +6,7 @@ from apiflask.validators import Length, OneOf, Range
 
 from mpi.domain.decision import Outcome
 from mpi.domain.study import GateDecision, RuleResult
+from mpi.services.changes import MOST
 
 _TEXT = Length(max=500)
 
@@ -104,6 +105,36 @@ class CrosswalkAnswer(Schema):
     person = String(metadata={"description": "Enterprise id"})
     at = String(allow_none=True, metadata={"description": "The instant asked for, in UTC; null for now"})
     identifiers = List(Nested(IdentifierAnswer))
+
+
+class ChangesRequest(Schema):
+    """Where the caller has come in the feed of changes."""
+
+    after = Integer(
+        load_default=0, validate=Range(0), metadata={"description": "The last cursor that was kept; 0: none"}
+    )
+    limit = Integer(load_default=100, validate=Range(1, MOST), metadata={"description": "At most so many changes"})
+
+
+class ChangedIdentifier(IdentifierAnswer):
+    """One identifier that a person has now, or that was merged into another of theirs."""
+
+    class Meta:
+        """Nobody is told here whether a number is verified."""
+
+        exclude = ("verified",)
+
+
+class ChangedPerson(Schema):
+    """A line of the feed: a person whose identifiers have changed, and what they are now."""
+
+    cursor = Integer(metadata={"description": "Ask for what follows it"})
+    at = String(metadata={"description": "When the last of the changes happened (UTC)"})
+    event = String(metadata={"description": "What that was, as in the audit trail"})
+    person = String(metadata={"description": "Enterprise id"})
+    replaced_by = String(allow_none=True, metadata={"description": "The person that stands for this one now"})
+    restricted = Boolean(metadata={"description": "Then `identifiers` is null: which sites know them is not told"})
+    identifiers = List(Nested(ChangedIdentifier), allow_none=True)
 
 
 class RuleAnswer(Schema):
