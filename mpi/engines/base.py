@@ -32,6 +32,14 @@ def silent(_phase: str, _share: float) -> None:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Prepared columns that are still in memory: by name the codes (-1: missing) into sorted values; and the flags."""
+
+    texts: Mapping[str, tuple[NDArray[np.int32], Any]]
+    flags: Mapping[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A folder that preparation wrote.
 
@@ -41,6 +49,8 @@ class Dataset:
     """
 
     folder: Path
+    kept: Kept | None = field(default=None, compare=False, repr=False)
+    """What preparation still held in memory, for an engine that goes on at once; None where it must be read."""
 
     @property
     def prepared(self) -> Path:

@@ -1,10 +1,9 @@
 """The one Python function of each column run on distinct values, in worker processes where there are many."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 
 from mpi.matching import nhs_number
@@ -20,7 +19,7 @@ NAME_PARTS = ("name", "newborn", "placeholder", "test", "order", "previous", "pr
 
 _CHUNK = 25_000
 """Values sent to a worker at a time."""
-MANY = 60_000
+MANY = 200_000
 """Values of a column from which on another process is worth its start."""
 
 
@@ -65,41 +64,25 @@ def _status(text: str) -> Row:
     return (code, "unknown-code" if code is None else None)
 
 
-@dataclass
-class Started:
-    """Values being read: the parts, and the workers' promises, none where the parts are read here."""
-
-    column: str
-    parts: list[Sequence[str]]
-    promises: list[Future[list[Row]]]
-
-
 class Readers:
-    """Reads distinct values: at once, or in worker processes where a column has `MANY`."""
+    """Reads distinct values: at once, or in worker processes where a column has `MANY`. For several threads."""
 
     def __init__(self, pool: ProcessPoolExecutor | None, allow_test_numbers: bool) -> None:
         self._pool = pool
-        self._allow = allow_test_numbers
+        self.allow_test_numbers = allow_test_numbers
 
-    def start(self, column: str, values: Sequence[str]) -> Started:
-        """Begin to read; `finish` gives the rows."""
+    def read(self, column: str, values: Sequence[str]) -> list[Row]:
+        """The rows, in the order of the values; read here where there are no workers, or they died."""
+        allow = self.allow_test_numbers
         if self._pool is None or len(values) < MANY:
-            return Started(column, [values], [])
+            return read_values(column, values, allow)
         parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
         try:
-            return Started(column, parts, [self._pool.submit(read_values, column, p, self._allow) for p in parts])
-        except BrokenProcessPool:
-            return Started(column, parts, [])
-
-    def finish(self, started: Started) -> list[Row]:
-        """The rows, in the order of the values; read here where there are no workers, or they died."""
-        try:
-            found = [promise.result() for promise in started.promises]
+            promises = [self._pool.submit(read_values, column, part, allow) for part in parts]
+            return [row for promise in promises for row in promise.result()]
         except BrokenProcessPool:
             # A script that starts us without a guard for its own start cannot have workers; memory may run out.
-            found = []
-        found = found or [read_values(started.column, part, self._allow) for part in started.parts]
-        return [row for part in found for row in part]
+            return [row for part in parts for row in read_values(column, part, allow)]
 
 
 @contextmanager

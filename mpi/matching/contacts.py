@@ -4,14 +4,19 @@ import re
 
 from mpi.matching.fold import fold, letters_and_digits
 
-_NO_MAIL = frozenset(
+NO_MAIL = frozenset(
     {"none", "no", "noemail", "no.email", "nomail", "noreply", "no-reply", "unknown", "test", "na", "n/a", "declined",
      "notgiven", "not.given", "notknown", "donotuse", "noaddress", "nil", "null", "email"}
 )  # fmt: skip
+"""What stands before the @ where there is no address."""
 _MAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")
 _NO_PRACTICE = frozenset({"V81997", "V81998", "V81999", "UNKNOWN", "NONE", "NK", "NA", "XXXXXX"})
-_NO_NUMBER = frozenset({"UNKNOWN", "NONE", "NULL", "NA", "NK", "NOTKNOWN", "TEST", "123456", "1234567", "12345678",
-                        "123456789", "1234567890"})  # fmt: skip
+NO_NUMBER = frozenset({"UNKNOWN", "NONE", "NULL", "NA", "NK", "NOTKNOWN", "TEST", "123456", "1234567", "12345678",
+                       "123456789", "1234567890"})  # fmt: skip
+"""Identifiers that stand for none."""
+
+TYPED_PHONES = frozenset({"01234567890", "0123456789", "07123456789"})
+"""Numbers that people type for "unknown"."""
 
 
 def read_phone(text: str) -> tuple[str | None, str | None]:
@@ -30,11 +35,7 @@ def read_phone(text: str) -> tuple[str | None, str | None]:
         return None, "unreadable"
     if len(digits) < 6 or len(digits) > 15:
         return None, "unreadable" if len(set(digits)) > 1 else "placeholder"
-    if (
-        len(set(digits[1:])) == 1
-        or len(set(digits[-7:])) == 1
-        or digits in {"01234567890", "0123456789", "07123456789"}
-    ):
+    if len(set(digits[1:])) == 1 or len(set(digits[-7:])) == 1 or digits in TYPED_PHONES:
         return None, "placeholder"
     return ("+" if foreign else "") + digits, None
 
@@ -44,7 +45,7 @@ def read_email(text: str) -> tuple[str | None, str | None]:
     mail = text.strip().lower().removeprefix("mailto:")[:254]
     if not mail.isprintable():
         return None, "unreadable"
-    if mail.split("@")[0] in _NO_MAIL:
+    if mail.split("@")[0] in NO_MAIL:
         return None, "placeholder"
     return (mail, None) if _MAIL.match(mail) else (None, "unreadable")
 
@@ -62,6 +63,6 @@ def read_other_identifier(text: str) -> tuple[str | None, str | None]:
     number = letters_and_digits(text)[:40]
     if not number:
         return None, "unreadable"
-    if len(number) < 3 or len(set(number)) == 1 or number in _NO_NUMBER:
+    if len(number) < 3 or len(set(number)) == 1 or number in NO_NUMBER:
         return None, "placeholder"
     return number, None

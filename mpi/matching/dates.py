@@ -34,6 +34,8 @@ def read_date(text: str) -> ReadDate:
 
     Day-first and month-first forms are not guessed at: a column map names them (`birth_date_format`).
     """
+    if (plain := _plain_day(text)) is not None:
+        return plain
     found = _COMPACT.match(text.strip()) or _DASHED.match(text.strip())
     if found is None:
         return ReadDate(problem="unreadable")
@@ -50,3 +52,14 @@ def read_date(text: str) -> ReadDate:
         return ReadDate(whole=date(year, month, day).isoformat())
     except ValueError:
         return ReadDate(problem="impossible-date")
+
+
+def _plain_day(text: str) -> ReadDate | None:
+    """The reading of a day as it is usually written, None of all else."""
+    if len(text) != 10 or text in FILLERS or not "1000" <= text[:4] <= "2100":
+        return None
+    try:
+        whole = date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+    return ReadDate(whole=whole) if whole == text else None

@@ -31,6 +31,16 @@ def fold(text: str) -> str:
     return " ".join(text.split())[:LONGEST].rstrip()
 
 
+_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
+
+
+def words_of(folded: str) -> str:
+    """The words of folded text, apostrophes left out and every other sign taken for a space."""
+    if folded.isalnum():
+        return folded
+    return " ".join(folded.replace("'", "").translate(_SIGNS).split())
+
+
 def letters_and_digits(text: str) -> str:
     """`text` folded, with everything but ASCII capitals and digits left out."""
     folded = fold(text)

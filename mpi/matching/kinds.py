@@ -39,9 +39,13 @@ def damerau_levenshtein(x: str, y: str) -> int:
 @lru_cache(maxsize=_CACHE)
 def address_words(address: str) -> tuple[tuple[str, ...], str]:
     """The words with digits, sorted, and the rest of an address."""
-    words = address.split()
-    numbers = sorted(w for w in words if any(c.isdigit() for c in w))
-    return tuple(numbers), " ".join(w for w in words if not any(c.isdigit() for c in w))
+    numbers: list[str] = []
+    rest: list[str] = []
+    for word in address.split():
+        # Most words are letters only, and that is quickly said.
+        numbered = not word.isalpha() and any(c.isdigit() for c in word)
+        (numbers if numbered else rest).append(word)
+    return tuple(sorted(numbers)), " ".join(rest)
 
 
 def address_alike(x: str, y: str, at_least: float) -> bool:

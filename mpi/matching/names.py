@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mpi.matching.fold import fold
+from mpi.matching.fold import fold, words_of
 
 TITLES = frozenset(
     "MR MRS MISS MS MX DR PROF PROFESSOR REV REVD REVEREND SIR DAME LADY LORD MASTER MSTR CAPT CAPTAIN MAJOR COL SGT "
@@ -41,6 +41,11 @@ _BARE_BABY = re.compile(
 _TWIN = re.compile(r"\b(?:TWIN|TRIPLET|TRIP)S? ?(ONE|TWO|THREE|1|2|3|I{1,3}|A|B|C)?\b")
 _NUMBERED = re.compile(r"\b(?:BABY|INFANT|NEW ?BORN|BB|NB) ?(ONE|TWO|THREE|[123])\b")
 _ORDER = {"ONE": "1", "TWO": "2", "THREE": "3", "I": "1", "II": "2", "III": "3", "A": "1", "B": "2", "C": "3", "D": "4"}
+_PERHAPS_MORE = re.compile(
+    r"B?(?:BAB|INFANT|NEW|NEO|MALE|FEMALE|BOY|GIRL)|F[OE]+TUS|TWIN|TRIP|TW[A-D]$|QUAD|BB|NB|AKA|PREFER|CALLED|NEE"
+    r"|FORMERLY|PREVIOUSLY|[XZ]*TEST|DUMMY|DEMO|TRAINING"
+)
+"""What a single word begins with that may be more than a name: all the markers above begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,6 @@ class ReadName:
     previous: str | None = None
     """What stood behind "nee"."""
     problem: str | None = None
-
-
-def _letters(text: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in text.replace("'", "")).split())
 
 
 def _is_placeholder(words: str) -> bool:
@@ -82,12 +83,19 @@ def read_name(text: str, *, given: bool) -> ReadName:
     family's. A title or suffix is dropped where something else remains.
     """
     folded = fold(text)
+    if folded.isalpha() and not _PERHAPS_MORE.match(folded) and folded not in _NO_NAMES and not _is_placeholder(folded):
+        return ReadName(folded)
+    return _read_marked(folded, given)
+
+
+def _read_marked(folded: str, given: bool) -> ReadName:
+    """A folded name that may hold markers, aliases or several words."""
     outside = _ALIAS.sub("", _BRACKET.sub(" ", folded)).strip() or _BRACKET.sub(" ", folded).strip() or folded
     nee = _NEE.search(outside)
     previous = _plain(nee.group(1)) if nee else None
     if nee and nee.start() > 0:
         outside = outside[: nee.start()]
-    words, whole = _letters(outside), _letters(folded)
+    words, whole = words_of(outside), words_of(folded)
     if given and (bare := _bare_baby(words)):
         return bare
     baby, twin = _BABY.search(whole), _TWIN.search(whole)
@@ -122,8 +130,9 @@ def _bare_baby(words: str) -> ReadName | None:
 
 
 def _plain(text: str) -> str | None:
-    words = _letters(text).split()
-    kept = [letters for word in _strip_titles(words) if (letters := "".join(c for c in word if c.isalpha()))]
+    words = words_of(text).split()
+    titled = _strip_titles(words)
+    kept = [letters for word in titled if (letters := word if word.isalpha() else "".join(filter(str.isalpha, word)))]
     return " ".join(kept) or None
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import mul
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Range(StrEnum):
     """Who issues numbers of a range, by the first nine digits."""
@@ -96,9 +99,26 @@ def read(text: str, *, allow_test_numbers: bool) -> Read:
     return _in_range(digits, allow_test_numbers)
 
 
+def readable(numbers: NDArray[np.int64], *, allow_test_numbers: bool) -> NDArray[np.bool_]:
+    """Of which numbers `read` gives the ten digits that they have with leading zeros, placeholders aside."""
+    digits = [numbers // 10**place % 10 for place in range(10)]
+    total = sum((place + 1) * digits[place] for place in range(1, 10))
+    check = 11 - total % 11
+    found: NDArray[np.bool_] = np.where(check == 11, 0, check) == digits[0]
+    nine, start = numbers // 10, 0
+    for end, label in _RANGES:
+        if label in _NOT_ISSUED or (label is Range.TEST and not allow_test_numbers):
+            found &= (nine < start) | (nine >= end)
+        start = end
+    return found & (numbers >= 0) & (numbers < 10**10)
+
+
+_NOT_ISSUED = (Range.NOT_IN_USE, Range.INTERNAL_TEST, Range.SPARE)
+
+
 def _in_range(digits: str, allow_test_numbers: bool) -> Read:
     found = range_of(digits)
-    if found in (Range.NOT_IN_USE, Range.INTERNAL_TEST, Range.SPARE):
+    if found in _NOT_ISSUED:
         return Read(None, "not-issued")
     if found is Range.TEST and not allow_test_numbers:
         return Read(None, "test-range")

@@ -3,9 +3,11 @@
 import re
 from functools import lru_cache
 
-from mpi.matching.fold import fold, letters_and_digits
+from mpi.matching.fold import fold, letters_and_digits, words_of
 
-_BRITISH = re.compile(r"^(?:GIR0AA|([A-Z]{1,2})(\d[A-Z\d]?)(\d)([A-Z]{2}))$")
+BRITISH = r"^(?:GIR0AA|([A-Z]{1,2})([0-9][A-Z0-9]?)([0-9])([A-Z]{2}))$"
+"""The shape of a British postcode without its space, as a regular expression."""
+_BRITISH = re.compile(BRITISH)
 _TO_DIGIT = str.maketrans("OI", "01")
 _TO_LETTER = str.maketrans("01", "OI")
 _AREAS = frozenset(
@@ -73,17 +75,10 @@ def postcode_part(postcode: str, part: str) -> str | None:
     return postcode[: 2 if postcode[1].isalpha() else 1]
 
 
-def _words(text: str) -> str:
-    folded = fold(text).replace("'", "")
-    if not folded.replace(" ", "").isalnum():
-        folded = "".join(c if c.isalnum() else " " for c in folded)
-    return " ".join(folded.split())
-
-
 @lru_cache(maxsize=65536)
 def read_address(text: str) -> tuple[str | None, str | None]:
     """The address line in folded words, with usual words shortened, and its problem, one of them None."""
-    words = _words(text)
+    words = words_of(fold(text))
     if not words:
         return None, "unreadable"
     if words in _NO_ADDRESS:
@@ -94,7 +89,7 @@ def read_address(text: str) -> tuple[str | None, str | None]:
 @lru_cache(maxsize=65536)
 def read_town(text: str) -> tuple[str | None, str | None]:
     """The town in folded words and its problem, one of them None."""
-    words = _words(text)
+    words = words_of(fold(text))
     if not words:
         return None, "unreadable"
     return (None, "placeholder") if words in _NO_ADDRESS else (words, None)

@@ -31,7 +31,7 @@ NAME_CLOSE = 0.85
 HOME_FIELDS = ("postcode", "phone", "email")
 """Fields of which equality alone says that two people share a home."""
 _HOME = tuple(attrgetter(field) for field in HOME_FIELDS)
-_GENERATION = 16
+GENERATION = 16
 """Years."""
 
 
@@ -87,7 +87,7 @@ def birth(a: Prepared, b: Prepared) -> Standing:
         return S.SAME
     if day_month_swapped(x, y) or damerau_levenshtein(x, y) <= 1:
         return S.CLOSE
-    one_generation = abs(int(x[:4]) - int(y[:4])) < _GENERATION
+    one_generation = abs(int(x[:4]) - int(y[:4])) < GENERATION
     return S.CLOSE if date_parts(x, y) >= 2 and one_generation else S.DIFFERENT
 
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,10 +33,11 @@ from mpi.engines.weigh_columns import (
     patterns_of,
     weigh,
 )
+from mpi.matching import nicknames
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import decide_pair, zones_of
 from mpi.matching.facts import facts_of
-from mpi.matching.kinds import jaro_winkler
+from mpi.matching.kinds import damerau_levenshtein, jaro_winkler, shares_word
 from mpi.matching.model import Frequencies, LinkageModel, load_default
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
@@ -200,9 +202,27 @@ def test_similarity_by_query_is_similarity_by_the_one_function() -> None:
     texts = sorted(
         {"", " ", "A", "AB", "BA", "ABC", "MARTHA", "MARHTA", "DIXON", "DICKSONX", "A" * 100, "AB" * 50, "HIGH ST"}
     )
-    column = kernels.Column(np.empty(0, dtype=np.int32), texts)
+    column = kernels.Column(np.empty(0, dtype=np.int32), pa.array(texts, pa.string()))
     x, y = (side.ravel() for side in np.meshgrid(np.arange(len(texts)), np.arange(len(texts)), indexing="ij"))
     x, y = x[x <= y], y[x <= y]
     with patch.object(kernels, "FEW", 0):
         queried = kernels.jaro_winkler(column, x, y, ENGINE.connection)
     assert queried == pytest.approx([jaro_winkler(texts[a], texts[b]) for a, b in zip(x, y, strict=True)], abs=1e-12)
+
+
+WORDS = st.text(alphabet="ABC 1", max_size=9) | st.text(alphabet="AB", min_size=7, max_size=18) | st.text(max_size=4)
+
+
+@given(
+    st.sets(
+        WORDS | st.sampled_from(["WILLIAM", "BILL", "LIAM", "A B C D E F G AB", "AB CD EF GH IJ KL MN"]), max_size=9
+    )
+)
+def test_kinds_over_columns_are_the_one_functions(texts: set[str]) -> None:
+    values = sorted(text for text in texts if text.encode("utf-8", "ignore").decode() == text)
+    column = kernels.Column(np.empty(0, dtype=np.int32), pa.array(values, pa.string()))
+    x, y = (side.ravel() for side in np.meshgrid(np.arange(len(values)), np.arange(len(values)), indexing="ij"))
+    pairs = [(values[a], values[b]) for a, b in zip(x, y, strict=True)]
+    assert kernels.one_edit(column, x, y).tolist() == [damerau_levenshtein(a, b) <= 1 for a, b in pairs]
+    assert kernels.shares_word(column, x, y).tolist() == [shares_word(a, b) for a, b in pairs]
+    assert kernels.nicknames(column, x, y).tolist() == [nicknames.are_nicknames(a, b) for a, b in pairs]

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpi.domain.person import Demographics, ValueProblem
-from mpi.matching import nhs_number
+from mpi.matching import names, nhs_number
 from mpi.matching.block import MAX_KEYS, blocking_keys
 from mpi.matching.prepare import PROBLEMS, prepare, prepare_extra
 from mpi.matching.prepared import Prepared
@@ -318,3 +320,18 @@ def test_no_record_has_more_keys_than_it_may():
     keys = blocking_keys(prepare(everything, allow_test_numbers=True)[0])
     assert len(keys) == MAX_KEYS
     assert len(set(keys)) == MAX_KEYS
+
+
+MARKERS = st.sampled_from(
+    "BABY BABE NEWBORN INFANT NEONATE FETUS FOETUS TWIN TRIPLET TRIP TWA QUADA BB NB ONE TWO AKA PREFERS CALLED NEE "
+    "FORMERLY PREVIOUSLY TEST X Z TESTER PATIENT DUMMY DEMO TRAINING MR MASTER UNKNOWN BOY GIRL MALE FEMALE OF A B D M "
+    "JR II DR SMITH ANON MAN".split()
+)
+
+
+@given(
+    st.lists(MARKERS, min_size=1, max_size=3).map("".join) | st.text("ABEFNORTWXY", min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_a_plain_name_is_read_quickly_as_it_would_be_slowly(word: str, given_name: bool) -> None:
+    assert names.read_name(word, given=given_name) == names._read_marked(word, given_name)

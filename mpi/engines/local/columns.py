@@ -1,6 +1,7 @@
 """Prepared records as columns of codes, and what is worked out once for each distinct value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -14,22 +15,30 @@ from mpi.matching.places import postcode_part
 
 Codes = NDArray[np.int32]
 Ints = NDArray[np.int64]
+_MOST_MEMBERS = 6
+"""Words or groups of a value that are kept as a row of codes; more are rare."""
 
 
 class Column:
-    """One field: the code of each record's value (-1: missing). `values` are sorted, so codes order as they do."""
+    """One field: the code of each record's value (-1: missing), and the values.
 
-    def __init__(self, codes: Codes, values: list[str]) -> None:
+    `arrow` holds them as Arrow strings, sorted and distinct, so that codes order as they do.
+    """
+
+    def __init__(self, codes: Codes, arrow: Any) -> None:
         self.codes = codes
-        self.values = values
+        self.arrow = arrow
         self._parts: dict[str, Ints] = {}
+        self._members: dict[str, Members] = {}
 
     @cached_property
-    def arrow(self) -> Any:
-        """The values as an Arrow array."""
-        import pyarrow as pa
+    def values(self) -> list[str]:
+        """The values as Python has them."""
+        found: list[str] = self.arrow.to_pylist()
+        return found
 
-        return pa.array(self.values, pa.string())
+    def __len__(self) -> int:
+        return len(self.arrow)
 
     def ints(self, function: Callable[[str], int]) -> Ints:
         """A number for each value, worked out once; one more at the end, -1, for a missing one."""
@@ -52,7 +61,9 @@ class Column:
     @cached_property
     def lengths(self) -> Ints:
         """Characters of each value."""
-        return self.ints(len)
+        import pyarrow.compute as pc
+
+        return np.append(pc.utf8_length(self.arrow).to_numpy(zero_copy_only=False).astype(np.int64), -1)
 
     @cached_property
     def firsts(self) -> Ints:
@@ -60,43 +71,94 @@ class Column:
         return self.ints(lambda value: ord(value[0]) if value else -2)
 
     @cached_property
+    def without_spaces(self) -> Ints:
+        """Each value without its spaces."""
+        return self.numbered(lambda value: value.replace(" ", ""))[0]
+
+    @cached_property
     def has_space(self) -> NDArray[np.bool_]:
         """Whether a value has several words, perhaps."""
-        return self.ints(lambda value: any(c.isspace() for c in value)) > 0
+        return self.ints(lambda value: len(value.split()) != 1) > 0
 
     @cached_property
-    def dates(self) -> tuple[Ints, Ints, Ints]:
-        """Year, month and day of ISO dates, as the text between the hyphens says."""
-        return (
-            self.numbered(lambda value: value[:4])[0],
-            self.numbered(lambda value: value[5:7])[0],
-            self.numbered(lambda value: value[8:])[0],
-        )
+    def dates(self) -> tuple[Ints, Ints]:
+        """ISO dates as one number of year, month and day, each a code of 20 bits, and the same with the latter changed.
+
+        Month and day are coded alike, so that one can stand in the other's place.
+        """
+        year = self.numbered(lambda value: value[:4])[0]
+        texts = sorted({part for value in self.values for part in (value[5:7], value[8:])})
+        place = {text: n for n, text in enumerate(texts)}
+        month, day = self.ints(lambda value: place[value[5:7]]), self.ints(lambda value: place[value[8:]])
+        return (year << 40) + (month << 20) + day, (year << 40) + (day << 20) + month
 
     @cached_property
-    def months_and_days(self) -> tuple[Ints, Ints]:
-        """Month and day of ISO dates, coded alike."""
-        both = sorted({part for value in self.values for part in (value[5:7], value[8:])})
-        place = {text: n for n, text in enumerate(both)}
-        return self.ints(lambda value: place[value[5:7]]), self.ints(lambda value: place[value[8:]])
+    def _bytes(self) -> tuple[NDArray[np.uint8], Ints]:
+        """All values' bytes one after the other, and how many each has."""
+        import pyarrow as pa
+
+        arrow = self.arrow.cast(pa.large_string())
+        _, offsets, data = arrow.buffers()
+        if not len(arrow) or data is None:
+            return np.empty(0, dtype=np.uint8), np.zeros(len(arrow), dtype=np.int64)
+        ends = np.frombuffer(offsets, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+        return np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]], np.diff(ends)
 
     @cached_property
     def matrix(self) -> NDArray[np.uint8]:
-        """The values' bytes, one row each, filled up with zeros. For ASCII values."""
-        packed = np.array([value.encode("utf-8", "surrogatepass") for value in self.values], dtype=np.bytes_)
-        width = max(packed.dtype.itemsize, 1)
-        return np.frombuffer(packed.tobytes(), dtype=np.uint8).reshape(len(self.values), width)
+        """The values' bytes, one row each, filled up with zeros to a multiple of eight. For ASCII values."""
+        data, lengths = self._bytes
+        width = -(-max(int(lengths.max(initial=1)), 1) // 8) * 8
+        found = np.zeros((len(lengths), width), dtype=np.uint8)
+        found[np.arange(width) < lengths[:, None]] = data
+        return found
+
+    @cached_property
+    def words(self) -> NDArray[np.uint64]:
+        """The same bytes, eight to a number."""
+        return self.matrix.view(np.uint64)
 
     @cached_property
     def is_ascii(self) -> bool:
-        """Whether bytes are characters."""
-        return all(value.isascii() and "\0" not in value for value in self.values)
+        """Whether bytes are characters, and none is zero."""
+        data, _ = self._bytes
+        return not len(data) or (int(data.max()) < 128 and int(data.min()) > 0)
+
+    def members(self, name: str, function: Callable[[str], frozenset[str]]) -> "Members":
+        """What `function` says belongs to each value; worked out once under this name."""
+        if name not in self._members:
+            self._members[name] = _members([function(value) for value in self.values])
+        return self._members[name]
 
     def part(self, name: str) -> Ints:
         """A part of each British postcode."""
         if name not in self._parts:
             self._parts[name] = self.numbered(lambda value: postcode_part(value, name))[0]
         return self._parts[name]
+
+
+@dataclass(frozen=True)
+class Members:
+    """Words or groups of each value of a column.
+
+    `table` has a row of codes for each value, filled up with -1, and an empty one for a missing value; `many` says
+    which values have too many for it (their rows are empty); `place` is the code of each word or group.
+    """
+
+    table: NDArray[np.int32]
+    many: NDArray[np.bool_]
+    place: Mapping[str, int]
+
+
+def _members(sets: Sequence[frozenset[str]]) -> Members:
+    place = {member: n for n, member in enumerate(sorted({member for own in sets for member in own}))}
+    many = np.array([*(len(own) > _MOST_MEMBERS for own in sets), False], dtype=bool)
+    width = max((len(own) for own in sets if len(own) <= _MOST_MEMBERS), default=0)
+    table = np.full((len(sets) + 1, width), -1, dtype=np.int32)
+    for row, own in enumerate(sets):
+        if own and len(own) <= _MOST_MEMBERS:
+            table[row, : len(own)] = [place[member] for member in own]
+    return Members(table, many, place)
 
 
 class Table:
@@ -107,6 +169,7 @@ class Table:
 
         self.records = data.records
         self._file = pq.ParquetFile(data.prepared)
+        self._kept = data.kept
         self._columns: dict[str, Column] = {}
         self._flags: dict[str, NDArray[np.bool_]] = {}
         self._across: dict[tuple[str, str], Ints] = {}
@@ -131,7 +194,9 @@ class Table:
     def flag(self, name: str) -> NDArray[np.bool_]:
         """A yes or no of each record."""
         with self._lock:
-            if name not in self._flags:
+            if name not in self._flags and self._kept is not None:
+                self._flags[name] = self._kept.flags[name]
+            elif name not in self._flags:
                 self._flags[name] = self._file.read([name]).column(0).to_numpy().astype(bool)
             return self._flags[name]
 
@@ -144,7 +209,7 @@ class Table:
 
     def _counted_nhs(self) -> Column:
         whole = self.column("nhs_number")
-        return Column(np.where(self.flag("nhs_usable"), whole.codes, -1).astype(np.int32), whole.values)
+        return Column(np.where(self.flag("nhs_usable"), whole.codes, -1).astype(np.int32), whole.arrow)
 
     def _read(self, field: str) -> Column:
         import pyarrow as pa
@@ -153,8 +218,10 @@ class Table:
         name = "nhs" if field == "nhs_number" else field
         if name in FLAGS:
             raise KeyError(field)
+        if self._kept is not None and name in self._kept.texts:
+            return Column(*self._kept.texts[name])
         if name not in self._file.schema_arrow.names:
-            return Column(np.full(self.records, -1, dtype=np.int32), [])
+            return Column(np.full(self.records, -1, dtype=np.int32), pa.array([], pa.string()))
         column = self._file.read([name]).column(0)
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
@@ -162,14 +229,18 @@ class Table:
         if isinstance(column, pa.ChunkedArray):
             column = column.chunk(0)
         codes: Codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-        values: list[str] = column.dictionary.to_pylist()
-        if values != sorted(values):
-            return _sorted(codes, values)
+        return _sorted(codes, column.dictionary)
+
+
+def _sorted(codes: Codes, values: Any) -> Column:
+    """The column with its values sorted and distinct, as preparation writes them and others may not."""
+    import pyarrow.compute as pc
+
+    if len(values) < 2 or pc.all(pc.less(values[:-1], values[1:])).as_py():
         return Column(codes, values)
-
-
-def _sorted(codes: Codes, values: list[str]) -> Column:
-    distinct = sorted(set(values))
-    place = {value: n for n, value in enumerate(distinct)}
-    own = np.array([*(place[value] for value in values), -1], dtype=np.int32)
-    return Column(own[codes], distinct)
+    coded = values.dictionary_encode()
+    order = pc.array_sort_indices(coded.dictionary).to_numpy()
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order))
+    own = np.append(rank[coded.indices.to_numpy(zero_copy_only=False)], np.int32(-1))
+    return Column(own[codes], coded.dictionary.take(order))

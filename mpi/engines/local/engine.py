@@ -1,7 +1,7 @@
 """The engine for one machine: candidate pairs, levels and facts over columns, in chunks of bounded size."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,8 +17,8 @@ from mpi.engines.weigh_columns import asked, weigh
 from mpi.matching.model import Comparison, LinkageModel
 from mpi.matching.weigh import Terms
 
-CHUNK = 1 << 19
-"""Pairs compared at a time by one thread."""
+CHUNK = 1 << 21
+"""Pairs compared at a time: what many of them have in common is worked out once."""
 
 
 @dataclass
@@ -99,20 +99,14 @@ class LocalEngine:
     ) -> list[NDArray[np.uint8]]:
         """The level of each comparison for each pair."""
         found = [np.empty(len(left), dtype=np.uint8) for _ in comparisons]
-        parts = _parts(len(left), self.threads)
-
-        def work(part: slice) -> None:
-            chunk = Chunk(table, left[part], right[part], self.connection)
-            for c, out in zip(comparisons, found, strict=True):
-                out[part] = chunk.level(c)
-
-        self._run(work, parts, "compare", progress)
-        return found
-
-    def _run(self, work: Callable[[slice], None], parts: Sequence[slice], phase: str, progress: Progress) -> None:
+        parts = _parts(len(left), 1)
         with ThreadPoolExecutor(self.threads) as pool:
-            for done, _ in enumerate(pool.map(work, parts), 1):
-                progress(phase, done / len(parts))
+            for done, part in enumerate(parts, 1):
+                chunk = Chunk(table, left[part], right[part], self.connection)
+                for out, own in zip(found, pool.map(chunk.level, comparisons), strict=True):
+                    out[part] = own
+                progress("compare", done / len(parts))
+        return found
 
     def terms(
         self, table: Table, model: LinkageModel, left: NDArray[np.int32], right: NDArray[np.int32]
@@ -149,7 +143,10 @@ class LocalEngine:
             own = wanted[part]
             facts[own] = PairFacts(Chunk(table, left[own], right[own], self.connection)).work_out()
 
-        self._run(work, _parts(len(wanted), self.threads), "facts", progress)
+        parts = _parts(len(wanted), self.threads)
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done, _ in enumerate(pool.map(work, parts), 1):
+                progress("facts", done / len(parts))
         return facts
 
 

@@ -4,13 +4,16 @@ What the rules say of values is asked of the rules themselves, once for each dis
 fields a fact depends, and when equal values settle it.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi.engines.local import standings
 from mpi.engines.local.kernels import Bools
-from mpi.engines.local.levels import Chunk, addresses_alike, by_records, distinct_pairs
+from mpi.engines.local.levels import Chunk, addresses_alike, by_records
 from mpi.matching import rules
-from mpi.matching.facts import CODES, FLAGS, SHIFT, could_be_two
+from mpi.matching.facts import CODES, FLAGS, SHIFT
 from mpi.matching.rules import Standing
 
 Ints = NDArray[np.int64]
@@ -81,36 +84,61 @@ class PairFacts:
         lengths = self.chunk.table.column("given").lengths
         two = ~both | (lengths[x] == 1) | (lengths[y] == 1)
         asked = np.flatnonzero(both & (x != y) & ~exchanged)
-        standing[asked] = by_records(self.chunk, ("given",), asked, lambda a, b: CODES[rules.given(a, b)])
-        # A middle name can only make a different name a close one.
-        again = asked[(standing[asked] == _DIFFERENT) & self._either("middle")[asked]]
-        standing[again] = by_records(self.chunk, ("given", "middle"), again, lambda a, b: CODES[rules.given(a, b)])
-        # Where the names are equal, sex cannot matter.
-        two[asked] = by_records(self.chunk, ("given", "sex"), asked, could_be_two) > 0
+        values = self.chunk.values("given")
+        rule = partial(standings.given, connection=self.chunk.connection)
+        standing[asked] = values.ask("given names", rule, asked, x[asked], y[asked])
+        different = asked[standing[asked] == _DIFFERENT]
+        standing[different[self._middle_names(different)]] = _CLOSE
+        short = values.ask("short forms", standings.first_is_short_form, asked, x[asked], y[asked])
+        two[asked] |= ~short | (self._sex()[asked] == _DIFFERENT)
         return standing, two
+
+    def _middle_names(self, pairs: Ints) -> Bools:
+        """Of which of these pairs one side's given name is a middle name of the other."""
+        (x, y), (mx, my) = ((side[pairs] for side in self.chunk.sides(field)) for field in ("given", "middle"))
+        words = self.chunk.table.column("middle").members("words", lambda value: frozenset(value.split()))
+        own = self.chunk.table.column("given").ints(lambda value: words.place.get(value, -3))
+        found = np.zeros(len(pairs), dtype=bool)
+        for middle, there, other in ((mx, mx >= 0, own[y]), (my, my >= 0, own[x])):
+            for place in range(words.table.shape[1]):
+                found |= there & (words.table[:, place][middle] == other)
+        rest = np.flatnonzero(((mx >= 0) & words.many[mx]) | ((my >= 0) & words.many[my]))
+        fields = ("given", "middle")
+        found[rest] = by_records(self.chunk, fields, pairs[rest], lambda a, b: rules.given(a, b) is Standing.CLOSE)
+        return found
 
     def _family(self, exchanged: Bools) -> Ints:
         both = self.chunk.both("family")
         standing = np.where(both, _SAME, _UNKNOWN).astype(np.int64)
         x, y = self.chunk.sides("family")
-        asked = np.flatnonzero(both & (x != y) & ~exchanged)
-        standing[asked] = by_records(self.chunk, ("family",), asked, lambda a, b: CODES[rules.family(a, b)])
-        # A previous name can only make another name the same one.
-        again = asked[(standing[asked] != _SAME) & self._either("previous_family")[asked]]
-        fields = ("family", "previous_family")
-        standing[again] = by_records(self.chunk, fields, again, lambda a, b: CODES[rules.family(a, b)])
+        across = self.chunk.table.across("family", "previous_family")
+        before_x, before_y = self.chunk.sides("previous_family")
+        known = exchanged | (across[x] == before_y) | (across[y] == before_x)
+        asked = np.flatnonzero(both & (x != y) & ~known)
+        rule = partial(standings.family, connection=self.chunk.connection)
+        standing[asked] = self.chunk.values("family").ask("family names", rule, asked, x[asked], y[asked])
         return standing
 
     def _birth(self) -> Ints:
+        x, y = self.chunk.sides("birth")
         standing = np.full(self.count, _SAME, dtype=np.int64)
-        asked = np.flatnonzero(~self._equal("birth"))
+        whole = (x >= 0) & (y >= 0)
+        asked = np.flatnonzero(whole & (x != y))
+        standing[asked] = standings.birth(self.chunk.table.column("birth"), x[asked], y[asked])
+        part_x, part_y = self.chunk.sides("birth_partial")
+        standing[~whole] = _UNKNOWN
+        in_part = np.flatnonzero(~whole & ((x >= 0) | (part_x >= 0)) & ((y >= 0) | (part_y >= 0)))
         fields = ("birth", "birth_partial")
-        standing[asked] = by_records(self.chunk, fields, asked, lambda a, b: CODES[rules.birth(a, b)])
+        standing[in_part] = by_records(self.chunk, fields, in_part, lambda a, b: CODES[rules.birth(a, b)])
         return standing
 
     def _sex(self) -> Ints:
-        everybody = np.arange(self.count)
-        return by_records(self.chunk, ("sex",), everybody, lambda a, b: CODES[rules.sex(a, b)])
+        # Not the codes of values: "other" speaks for nothing, as if it were missing.
+        kind = self.chunk.table.column("sex").ints(lambda value: {"M": 0, "F": 1}.get(value, -1))
+        x, y = (kind[side] for side in self.chunk.sides("sex"))
+        found = np.where(x == y, _SAME, _DIFFERENT)
+        found[(x < 0) | (y < 0)] = _UNKNOWN
+        return found
 
     def _clearly_another(self, given: Ints, family: Ints, birth: Ints, sex: Ints, orders: Bools) -> Bools:
         """As `rules.clearly_another` puts it together."""
@@ -158,7 +186,5 @@ class PairFacts:
             found |= self._equal(field)
         asked = np.flatnonzero(~found & chunk.both("address"))
         x, y = (side[asked] for side in chunk.sides("address"))
-        column = chunk.table.column("address")
-        one, other, place = distinct_pairs(column, x, y)
-        found[asked] = addresses_alike(column, rules.NAME_CLOSE, one, other, chunk.connection)[place]
+        found[asked] = addresses_alike(chunk.table.column("address"), rules.NAME_CLOSE, x, y, chunk.connection)
         return found

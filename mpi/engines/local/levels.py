@@ -5,6 +5,8 @@ distinct pair of values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from numpy.typing import NDArray
 from mpi.engines.base import MISSING
 from mpi.engines.local import kernels
 from mpi.engines.local.columns import Column, Ints, Table
-from mpi.engines.local.kernels import Bools, Floats
+from mpi.engines.local.kernels import Bools
+from mpi.engines.local.value_pairs import ValuePairs, Work, distinct_pairs
 from mpi.matching.kinds import RECORD_KINDS, address_words, condition, value_test
 from mpi.matching.model import Comparison
 from mpi.matching.prepared import Prepared
@@ -21,20 +24,14 @@ from mpi.matching.prepared import Prepared
 Spec = Mapping[str, Any]
 Pairs = NDArray[np.int64]
 """Places of pairs in a chunk."""
-
-
-def distinct_pairs(column: Column, x: Any, y: Any) -> tuple[Ints, Ints, Ints]:
-    """The distinct pairs of values among these, the lesser first, and for each pair its place among them."""
-    import pandas as pd
-
-    size = np.int64(len(column.values))
-    codes = np.minimum(x, y).astype(np.int64) * size + np.maximum(x, y)
-    place, distinct = pd.factorize(codes)
-    return distinct // size, distinct % size, place
+ALL = slice(None)
 
 
 class Chunk:
-    """Some pairs of records being compared. Similarities that one level asked for are kept for the next."""
+    """Some pairs of records being compared, by several threads at once.
+
+    What was worked out of pairs of values for one level or fact is kept for the next.
+    """
 
     def __init__(self, table: Table, left: NDArray[np.int32], right: NDArray[np.int32], connection: Any) -> None:
         self.table = table
@@ -42,7 +39,8 @@ class Chunk:
         self.right = right
         self.connection = connection
         self._sides: dict[str, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
-        self._similar: dict[str, Floats] = {}
+        self._values: dict[str, ValuePairs] = {}
+        self._lock = RLock()
 
     def sides(self, field: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The codes of a field on both sides."""
@@ -57,31 +55,42 @@ class Chunk:
         found: Bools = (x >= 0) & (y >= 0)
         return found
 
+    def values(self, field: str) -> ValuePairs:
+        """The field's pairs of values."""
+        with self._lock:
+            if field not in self._values:
+                self._values[field] = ValuePairs(self.table.column(field), len(self.left))
+            return self._values[field]
+
     def level(self, c: Comparison) -> NDArray[np.uint8]:
         """The level of each pair, or `MISSING`."""
         found = np.full(len(self.left), MISSING, dtype=np.uint8)
-        open_ = np.arange(len(self.left))
+        open_: Pairs | slice = ALL
         for place, level in enumerate(c.levels[:-1]):
             holds = self.all_hold(level.when, open_)
-            found[open_[holds]] = place
-            open_ = open_[~holds]
-        known = np.zeros(len(open_), dtype=bool)
+            rest = np.flatnonzero(~holds)
+            if isinstance(open_, slice):
+                found[holds] = place
+                open_ = rest
+            else:
+                found[open_[holds]] = place
+                open_ = open_[rest]
+        known = np.zeros(len(found[open_]), dtype=bool)
         for field in c.needs:
             x, y = self.sides(field)
             known |= (x[open_] >= 0) & (y[open_] >= 0)
-        found[open_[known]] = len(c.levels) - 1
+        found[np.arange(len(found))[open_][known]] = len(c.levels) - 1
         return found
 
-    def all_hold(self, when: Sequence[Spec], pairs: Pairs) -> Bools:
+    def all_hold(self, when: Sequence[Spec], pairs: Pairs | slice) -> Bools:
         """Of which of these pairs all conditions hold."""
-        found = np.zeros(len(pairs), dtype=bool)
-        open_ = np.arange(len(pairs))
-        for spec in when:
-            open_ = open_[self.holds(spec, pairs[open_])]
-        found[open_] = True
+        found = self.holds(when[0], pairs)
+        for spec in when[1:]:
+            open_ = np.flatnonzero(found)
+            found[open_] = self.holds(spec, open_ if isinstance(pairs, slice) else pairs[open_])
         return found
 
-    def holds(self, spec: Spec, pairs: Pairs) -> Bools:
+    def holds(self, spec: Spec, pairs: Pairs | slice) -> Bools:
         """Of which of these pairs one condition holds; never where a side is missing."""
         kind, field = spec["kind"], spec["field"]
         if kind in RECORD_KINDS:
@@ -90,35 +99,32 @@ class Chunk:
         if kind == "exact":
             found: Bools = (x == y) & (x >= 0)
             return found
-        found = np.zeros(len(pairs), dtype=bool)
+        found = np.zeros(len(x), dtype=bool)
         there = np.flatnonzero((x >= 0) & (y >= 0))
         if len(there):
-            found[there] = self._values_hold(spec, pairs[there], x[there], y[there])
+            own = there if isinstance(pairs, slice) else pairs[there]
+            found[there] = self._values_hold(spec, own, x[there], y[there])
         return found
 
     def _values_hold(self, spec: Spec, pairs: Pairs, x: Any, y: Any) -> Bools:
-        column = self.table.column(spec["field"])
-        if spec["kind"] == "jaro-winkler":
-            similar = self._similarities(spec["field"], pairs, x, y)
-            return kernels.at_least(similar, spec["at_least"], column, np.minimum(x, y), np.maximum(x, y))
-        if spec["kind"] in _CODED:
-            return _CODED[spec["kind"]](column, spec, x, y)
-        one, other, place = distinct_pairs(column, x, y)
-        own = _DISTINCT.get(spec["kind"], _one_by_one)(column, spec, one, other, self.connection)
-        found: Bools = own[place]
+        kind, column = spec["kind"], self.table.column(spec["field"])
+        if kind == "jaro-winkler":
+            return self.alike(spec["field"], spec["at_least"], pairs, x, y)
+        if kind == "address-alike":
+            return addresses_alike(column, spec["at_least"], x, y, self.connection)
+        if kind == "damerau-levenshtein" and spec["at_most"] == 1:
+            return kernels.one_edit(column, x, y)
+        if kind in _CODED:
+            return _CODED[kind](column, spec, x, y)
+        work = _DISTINCT.get(kind) or partial(_one_by_one, test=_known(spec))
+        found: Bools = self.values(spec["field"]).ask(tuple(sorted(spec.items())), work, pairs, x, y)
         return found
 
-    def _similarities(self, field: str, pairs: Pairs, x: Any, y: Any) -> Floats:
-        if field not in self._similar:
-            self._similar[field] = np.full(len(self.left), np.nan)
-        kept = self._similar[field]
-        new = np.flatnonzero(np.isnan(kept[pairs]))
-        if len(new):
-            column = self.table.column(field)
-            one, other, place = distinct_pairs(column, x[new], y[new])
-            kept[pairs[new]] = kernels.jaro_winkler(column, one, other, self.connection)[place]
-        found: Floats = kept[pairs]
-        return found
+    def alike(self, field: str, threshold: float, pairs: Pairs, x: Any, y: Any) -> Bools:
+        """Whether the Jaro-Winkler similarity of two values reaches a threshold."""
+        similar = partial(kernels.jaro_winkler, connection=self.connection)
+        found = self.values(field).ask("jaro-winkler", similar, pairs, x, y)
+        return kernels.at_least(found, threshold, self.table.column(field), x, y)
 
 
 # --- kinds that codes of a part of the value decide ---------------------------------------------------------------
@@ -131,9 +137,7 @@ def _phonetic(column: Column, _spec: Spec, x: Any, y: Any) -> Bools:
 
 
 def _initial(column: Column, _spec: Spec, x: Any, y: Any) -> Bools:
-    lengths, firsts = column.lengths, column.firsts
-    found: Bools = (x != y) & ((lengths[x] == 1) | (lengths[y] == 1)) & (firsts[x] == firsts[y])
-    return found
+    return kernels.initial(column, x, y)
 
 
 def _part(column: Column, spec: Spec, x: Any, y: Any) -> Bools:
@@ -143,17 +147,12 @@ def _part(column: Column, spec: Spec, x: Any, y: Any) -> Bools:
 
 
 def _date_parts(column: Column, spec: Spec, x: Any, y: Any) -> Bools:
-    year, month, day = ((part[x] == part[y]).astype(np.int8) for part in column.dates)
-    same: NDArray[np.int8] = year + month + day
-    found: Bools = same >= spec["at_least"]
+    found: Bools = kernels.date_parts(column, x, y) >= spec["at_least"]
     return found
 
 
 def _swapped_day(column: Column, _spec: Spec, x: Any, y: Any) -> Bools:
-    year = column.dates[0]
-    month, day = column.months_and_days
-    found: Bools = (x != y) & (year[x] == year[y]) & (month[x] == day[y]) & (day[x] == month[y])
-    return found
+    return kernels.day_month_swapped(column, x, y)
 
 
 _CODED: dict[str, Callable[[Column, Spec, Any, Any], Bools]] = {
@@ -168,69 +167,50 @@ _CODED: dict[str, Callable[[Column, Spec, Any, Any], Bools]] = {
 # --- kinds that look at each distinct pair of values ---------------------------------------------------------------
 
 
-def _one_by_one(column: Column, spec: Spec, x: Ints, y: Ints, _connection: Any) -> Bools:
-    """The one function, on each distinct pair."""
+def _known(spec: Spec) -> Callable[[str, str], bool]:
     test = value_test(spec)
     if test is None:
         raise KeyError(spec["kind"])
-    values = column.values
-    pairs = zip(x.tolist(), y.tolist(), strict=True)
-    return np.array([test(values[a], values[b]) for a, b in pairs], dtype=bool)
+    return test
 
 
-def _shares_word(column: Column, spec: Spec, x: Ints, y: Ints, connection: Any) -> Bools:
-    """Two different values of one word each share none."""
-    space = column.has_space
-    worth = np.flatnonzero((x == y) | space[x] | space[y])
-    found = np.zeros(len(x), dtype=bool)
-    found[worth] = _one_by_one(column, spec, x[worth], y[worth], connection)
-    return found
+def _one_by_one(column: Column, x: Ints, y: Ints, *, test: Callable[[str, str], bool]) -> Bools:
+    return kernels.one_by_one(column, x, y, test)
 
 
-def _edits(column: Column, spec: Spec, x: Ints, y: Ints, connection: Any) -> Bools:
-    if spec["at_most"] == 1 and column.is_ascii:
-        return kernels.one_edit(column, x, y)
-    near = np.flatnonzero(np.abs(column.lengths[x] - column.lengths[y]) <= spec["at_most"])
-    found = np.zeros(len(x), dtype=bool)
-    found[near] = _one_by_one(column, spec, x[near], y[near], connection)
-    return found
+_DISTINCT: dict[str, Work] = {
+    "shares-word": kernels.shares_word,
+    "nickname": kernels.nicknames,
+}
 
 
-def addresses_alike(column: Column, at_least: float, x: Ints, y: Ints, connection: Any) -> Bools:
-    """`address_alike` of distinct pairs: house numbers by their code, the other words by Jaro-Winkler."""
+def addresses_alike(column: Column, threshold: float, x: Any, y: Any, connection: Any) -> Bools:
+    """`address_alike` of pairs: house numbers by their code, the other words by Jaro-Winkler."""
     numbers, words, texts = _address_parts(column)
     found: Bools = x == y
     there = np.flatnonzero(~found & (numbers[x] == numbers[y]))
     one, other, place = distinct_pairs(texts, words[x[there]], words[y[there]])
     similar = kernels.jaro_winkler(texts, one, other, connection)
-    found[there] = kernels.at_least(similar, at_least, texts, one, other)[place]
+    found[there] = kernels.at_least(similar, threshold, texts, one, other)[place]
     return found
 
 
 def _address_parts(column: Column) -> tuple[Ints, Ints, Column]:
     if "address_parts" not in column.__dict__:
+        import pyarrow as pa
+
         numbers, _ = column.numbered(lambda value: "\n".join(address_words(value)[0]))
         words, texts = column.numbered(lambda value: address_words(value)[1])
-        column.__dict__["address_parts"] = numbers, words, Column(np.empty(0, dtype=np.int32), texts)
+        rest = Column(np.empty(0, dtype=np.int32), pa.array(texts, pa.string()))
+        column.__dict__["address_parts"] = numbers, words, rest
     found: tuple[Ints, Ints, Column] = column.__dict__["address_parts"]
     return found
-
-
-def _addresses(column: Column, spec: Spec, x: Ints, y: Ints, connection: Any) -> Bools:
-    return addresses_alike(column, spec["at_least"], x, y, connection)
-
-
-_DISTINCT: dict[str, Callable[[Column, Spec, Ints, Ints, Any], Bools]] = {
-    "shares-word": _shares_word,
-    "damerau-levenshtein": _edits,
-    "address-alike": _addresses,
-}
 
 
 # --- kinds that look at several fields -----------------------------------------------------------------------------
 
 
-def _swapped(chunk: Chunk, field: str, other: str, pairs: Pairs) -> Bools:
+def _swapped(chunk: Chunk, field: str, other: str, pairs: Pairs | slice) -> Bools:
     to_other = chunk.table.across(field, other)
     x, y = (side[pairs] for side in chunk.sides(field))
     ox, oy = (side[pairs] for side in chunk.sides(other))
@@ -238,7 +218,7 @@ def _swapped(chunk: Chunk, field: str, other: str, pairs: Pairs) -> Bools:
     return found
 
 
-def _other_name(chunk: Chunk, field: str, other: str, pairs: Pairs) -> Bools:
+def _other_name(chunk: Chunk, field: str, other: str, pairs: Pairs | slice) -> Bools:
     to_other = chunk.table.across(field, other)
     x, y = (side[pairs] for side in chunk.sides(field))
     ox, oy = (side[pairs] for side in chunk.sides(other))
@@ -266,7 +246,7 @@ def by_records(
     sides = [np.concatenate([side[pairs] for side in chunk.sides(field)]) for field in fields]
     place = np.zeros(2 * count, dtype=np.int64)
     for field, codes in zip(fields, sides, strict=True):
-        place = pd.factorize(place * (len(chunk.table.column(field).values) + 1) + codes + 1)[0]
+        place = pd.factorize(place * (len(chunk.table.column(field)) + 1) + codes + 1)[0]
     first = _first_places(place)
     values = [[*chunk.table.column(field).values, None] for field in fields]
     rows = zip(*(codes[first].tolist() for codes in sides), strict=True)
@@ -285,17 +265,18 @@ def _first_places(place: Ints) -> Ints:
     return first
 
 
-def _partial_date(chunk: Chunk, field: str, other: str, pairs: Pairs) -> Bools:
+def _partial_date(chunk: Chunk, field: str, other: str, pairs: Pairs | slice) -> Bools:
     """Few dates are known in part only: these are asked of the one function."""
     x, y = (side[pairs] for side in chunk.sides(other))
     asked = np.flatnonzero((x >= 0) | (y >= 0))
     holds = condition({"kind": "partial-date", "field": field, "other": other})
-    found = np.zeros(len(pairs), dtype=bool)
-    found[asked] = by_records(chunk, (field, other), pairs[asked], holds) > 0
+    found = np.zeros(len(x), dtype=bool)
+    own = asked if isinstance(pairs, slice) else pairs[asked]
+    found[asked] = by_records(chunk, (field, other), own, holds) > 0
     return found
 
 
-_RECORD: dict[str, Callable[[Chunk, str, str, Pairs], Bools]] = {
+_RECORD: dict[str, Callable[[Chunk, str, str, Pairs | slice], Bools]] = {
     "swapped": _swapped,
     "other-name": _other_name,
     "partial-date": _partial_date,
