@@ -20,6 +20,7 @@ from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
 from mpi.services.register import Registrar
 from mpi.services.review import Review
+from mpi.services.undo import Undo
 from mpi.services.users import Users
 from mpi.store.database import Database
 from mpi.store.unit_of_work import Store
@@ -37,6 +38,7 @@ class App:
     loader: Loader
     review: Review
     people: People
+    undo: Undo
     matcher: Matcher
     identifier_queries: IdentifierQueries
     person_queries: PersonQueries
@@ -73,6 +75,7 @@ def build(config: Config) -> App:
         loader=Loader(store, model, registrar),
         review=Review(store, config, model, Held(registrar, merger, linker)),
         people=People(store, config, model),
+        undo=Undo(store, config, model),
         matcher=Matcher(store, config, model),
         identifier_queries=IdentifierQueries(store, config),
         person_queries=PersonQueries(store, config, model),

@@ -13,6 +13,7 @@ from tests.builders import a_record
 _control_ids = itertools.count(1)
 
 REVIEWER = Actor("rita", Role.REVIEWER.value)
+SENIOR = Actor("sunil", Role.SENIOR_REVIEWER.value)
 MACHINE = Actor("machine", Role.SERVICE.value)
 
 

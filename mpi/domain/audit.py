@@ -25,6 +25,7 @@ class Action(StrEnum):
     UNLINKED = "link.ended"
     KEPT_APART = "do-not-link.made"
     KEPT_APART_ENDED = "do-not-link.ended"
+    CHANGE_UNDONE = "change.undone"
     TASK_OPENED = "task.opened"
     TASK_DECIDED = "task.decided"
     TASK_REOPENED = "task.reopened"

@@ -1,0 +1,208 @@
+"""What a change of identities would touch, told before anything is done: identifiers, sites, tasks, studies, others.
+
+The list is worked out by saying the change and looking at the difference, so it shows what will be done, not more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mpi.config import Config
+from mpi.domain.person import NHS
+from mpi.domain.replay import Kind, State, Statement
+from mpi.domain.roles import Role
+from mpi.services.lives import Lives
+from mpi.services.reshape import Difference
+from mpi.store.history import StoredChange
+from mpi.store.records import StoredRecord
+from mpi.store.unit_of_work import UnitOfWork
+
+NEW_PERSON = "a new person"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An identifier as pages write it. Of an identity that is not shown both are `not shown`."""
+
+    authority: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.authority} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An identifier that goes elsewhere. Persons are enterprise ids; None: it leads to another number instead."""
+
+    identifier: Named
+    from_person: str | None
+    to_person: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptApart:
+    """Two identifiers whose people are marked as different (`made`), or no longer."""
+
+    one: Named
+    other: Named
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Everything a change touches."""
+
+    identifiers: tuple[Moved, ...] = ()
+    apart: tuple[KeptApart, ...] = ()
+    persons_gone: tuple[str, ...] = ()
+    """Enterprise ids for which another stands afterwards."""
+    persons_back: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    """Authorities whose numbers lie with the persons concerned."""
+    tasks: tuple[tuple[int, str], ...] = ()
+    """Task numbers with what becomes of each."""
+    studies: tuple[tuple[str, str], ...] = ()
+    """Attached imaging studies with the person each is attached to now (enterprise id)."""
+    subscribers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What cannot be done as it was, in plain English."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no identity changes."""
+        return not (self.identifiers or self.apart or self.persons_gone or self.persons_back)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One change as pages show it. `undoes` and `undone_by` are the numbers of other changes."""
+
+    id: int
+    at: str
+    made_by: str
+    role: str
+    text: str
+    reason: str | None
+    task_id: int | None
+    undoes: int | None
+    undone_by: int | None
+
+
+_WORDS = {
+    Kind.LINK: "{one} was linked with {other}",
+    Kind.JOIN: "{one} and {other} became one person",
+    Kind.APART: "{one} and {other} were marked as different people",
+    Kind.TOGETHER: "{one} and {other} are no longer marked as different people",
+    Kind.MERGE: "{one} was merged into {other}",
+    Kind.RENAME: "{one} was renamed to {other}",
+    Kind.PUT: "{one} was moved to another person",
+}
+_MOST_SAID = 10
+
+
+def change_view(unit: UnitOfWork, config: Config, change: StoredChange) -> ChangeView:
+    """A change in plain English."""
+    return change_views(unit, config, [change])[0]
+
+
+def change_views(unit: UnitOfWork, config: Config, changes: Sequence[StoredChange]) -> list[ChangeView]:
+    """Changes in plain English, in their order."""
+    records = unit.records.get(sorted({r for c in changes for said in c.statements for r in said.records}))
+    return [
+        ChangeView(c.id, c.at, c.made_by, c.role, _text(c, records), c.reason, c.task_id, c.undoes, c.undone_by)
+        for c in changes
+    ]
+
+
+def _text(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:
+    said = [_said(one, records) for one in change.statements[:_MOST_SAID]]
+    more = len(change.statements) - _MOST_SAID
+    parts = [f"Change {change.undoes} was taken back"] if change.undoes is not None else []
+    text = "; ".join(parts + said) + (f"; and {more} more" if more > 0 else "")
+    return text[:1].upper() + text[1:]
+
+
+def _said(said: Statement, records: Mapping[int, StoredRecord]) -> str:
+    one, other = (named(records.get(r)) if r is not None else "" for r in (said.one, said.other))
+    return _WORDS[said.kind].format(one=one, other=other)
+
+
+def named(record: StoredRecord | None) -> Named:
+    """How a record is called; one that is protected has no name for whoever may not see it."""
+    if record is None or record.protected:
+        return Named("not shown", "not shown")
+    return Named(record.authority, record.local_id)
+
+
+class Picture:
+    """Draws effects for one role."""
+
+    def __init__(self, unit: UnitOfWork, config: Config, role: Role, lives: Lives) -> None:
+        self._unit = unit
+        self._config = config
+        self._role = role
+        self._lives = lives
+
+    def effect(
+        self, before: State, after: State, todo: Difference, tasks: Mapping[int, str], notes: Iterable[str] = ()
+    ) -> Effect:
+        """What `todo` touches."""
+        persons = {p for state in (before, after) for r in todo.moves if (p := state.person_of.get(r)) is not None}
+        persons |= {p for pair in (*todo.apart_made, *todo.apart_ended) for r in pair if (p := after.person_of.get(r))}
+        ids = self._enterprise_ids(persons)
+        members = {r for state in (before, after) for p in persons for r in state.members(p)} | set(todo.moves)
+        standing_before, standing_after = set(before.person_of.values()), set(after.person_of.values())
+        domains = self._domains(members)
+        return Effect(
+            identifiers=tuple(self._moved(r, before, after, ids) for r in todo.moves),
+            apart=tuple(
+                KeptApart(named(self._lives.records.get(one)), named(self._lives.records.get(other)), made)
+                for pairs, made in ((todo.apart_made, True), (todo.apart_ended, False))
+                for one, other in pairs
+            ),
+            persons_gone=self._names((standing_before - standing_after) & persons, ids),
+            persons_back=self._names({p for p in (standing_after - standing_before) & persons if p > 0}, ids),
+            sites=tuple(sorted(code for code in domains if code != NHS)),
+            tasks=self._tasks(members, tasks),
+            studies=self._studies(persons, ids),
+            subscribers=tuple(s.name for s in self._config.subscribers if domains & set(s.domains)),
+            notes=tuple(notes),
+        )
+
+    def _names(self, persons: Iterable[int], ids: Mapping[int, str]) -> tuple[str, ...]:
+        return tuple(sorted(ids.get(person, NEW_PERSON) for person in persons))
+
+    def _enterprise_ids(self, persons: Iterable[int]) -> dict[int, str]:
+        rows = self._unit.persons.get(sorted(p for p in persons if p > 0))
+        return {person_id: row.enterprise_id for person_id, row in rows.items()}
+
+    def _moved(self, record_id: int, before: State, after: State, ids: Mapping[int, str]) -> Moved:
+        def person(state: State) -> str | None:
+            found = state.person_of.get(record_id)
+            return None if found is None else ids.get(found, NEW_PERSON)
+
+        into = after.merged.get(record_id)
+        was = before.merged.get(record_id)
+        note = None
+        if into is not None and into != was:
+            note = f"leads to {named(self._lives.records.get(into[0]))}"
+        elif was is not None and into is None:
+            note = "is used again"
+        return Moved(named(self._lives.records.get(record_id)), person(before), person(after), note)
+
+    def _domains(self, members: Iterable[int]) -> set[str]:
+        records = [r for m in members if (r := self._lives.records.get(m)) is not None and not r.protected]
+        numbers = self._unit.records.identifiers_of([r.id for r in records])
+        return {r.authority for r in records} | {row.authority for row in numbers}
+
+    def _tasks(self, members: Iterable[int], known: Mapping[int, str]) -> tuple[tuple[int, str], ...]:
+        found = {task.id: "open" for task in self._unit.tasks.open_of(sorted(members))}
+        return tuple(sorted((found | dict(known)).items()))
+
+    def _studies(self, persons: Iterable[int], ids: Mapping[int, str]) -> tuple[tuple[str, str], ...]:
+        known = sorted(p for p in persons if p > 0)
+        return tuple(
+            (study.study_uid, ids.get(study.person_id or 0, NEW_PERSON))
+            for study in self._unit.studies.of_persons(known)
+        )
