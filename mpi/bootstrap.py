@@ -6,6 +6,7 @@ from mpi.config import Config
 from mpi.matching.model import LinkageModel, for_population, load, load_default
 from mpi.services.changes import Changes
 from mpi.services.feed import Feed
+from mpi.services.decisions import Decisions
 from mpi.services.gate import Gate, load_policy
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
@@ -16,10 +17,13 @@ from mpi.services.merge import Merger
 from mpi.services.outbox import Outbox
 from mpi.services.overview import Overview
 from mpi.services.people import People
+from mpi.services.protected import Protected
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
 from mpi.services.register import Registrar
 from mpi.services.review import Review
+from mpi.services.trace_export import TraceExport
+from mpi.services.trace_import import TraceImport
 from mpi.services.undo import Undo
 from mpi.services.users import Users
 from mpi.store.database import Database
@@ -39,6 +43,7 @@ class App:
     review: Review
     people: People
     undo: Undo
+    decisions: Decisions
     matcher: Matcher
     identifier_queries: IdentifierQueries
     person_queries: PersonQueries
@@ -47,6 +52,9 @@ class App:
     users: Users
     outbox: Outbox
     changes: Changes
+    protected: Protected
+    trace_export: TraceExport
+    trace_import: TraceImport
 
     def close(self) -> None:
         """Close the database's connections."""
@@ -76,12 +84,16 @@ def build(config: Config) -> App:
         review=Review(store, config, model, Held(registrar, merger, linker)),
         people=People(store, config, model),
         undo=Undo(store, config, model),
+        decisions=Decisions(store, config, model, merger),
         matcher=Matcher(store, config, model),
         identifier_queries=IdentifierQueries(store, config),
         person_queries=PersonQueries(store, config, model),
         overview=Overview(store),
         gate=Gate(store, config, load_policy(config)),
         users=Users(store),
+        protected=Protected(store),
+        trace_export=TraceExport(store, config),
+        trace_import=TraceImport(store, config, model, registrar),
         outbox=Outbox(store, config),
         changes=Changes(store, config),
     )

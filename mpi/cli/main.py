@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "model": ("mpi.cli.model", "Take linkage models to other tools and back."),
     "users": ("mpi.cli.users", "Add accounts, set roles, lock accounts, issue tokens."),
     "replay": ("mpi.cli.replay", "Carry out kept messages that failed."),
+    "trace": ("mpi.cli.trace", "Exchange files with an NHS number tracing service."),
     "backup": ("mpi.cli.backup", "Save the whole index to a file while it runs."),
     "restore": ("mpi.cli.restore", "Put a saved index into a database."),
     "audit": ("mpi.cli.audit", "Verify the audit trail."),

@@ -18,6 +18,7 @@ class TaskType(StrEnum):
     POSSIBLE_OVERLAY = "possible-overlay"
     REUSED_NUMBER = "reused-number"
     DELETED_NUMBER = "deleted-number"
+    TRACE_CONFLICT = "trace-conflict"
 
 
 class TaskState(StrEnum):

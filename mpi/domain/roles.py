@@ -34,6 +34,8 @@ class Permission(StrEnum):
     VIEW_AUDIT = "view-audit"
     MANAGE_USERS = "manage-users"
     REPLAY = "replay"
+    PROTECT = "protect"
+    SEE_PROTECTED = "see-protected"
 
 
 _P = Permission
@@ -45,8 +47,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.GATE_OPERATOR: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.CHECK_STUDY}),
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
-    Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT}),
-    Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY}),
+    Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT, _P.PROTECT, _P.SEE_PROTECTED}),
+    Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT}),
     Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY}),
 }
 

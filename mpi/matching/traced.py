@@ -7,6 +7,8 @@ from mpi.matching.prepared import Prepared
 from mpi.matching.rules import clearly_another
 
 _FOUND = (TraceOutcome.VERIFIED, TraceOutcome.SUPERSEDED)
+_OF_THE_DETAILS = (TraceOutcome.NO_MATCH, TraceOutcome.SEVERAL, TraceOutcome.CONFLICT)
+"""What was not found with these details may be found with others: any change of them ends such an answer."""
 
 
 def holds(traced: Traced, p: Prepared) -> bool:
@@ -17,6 +19,13 @@ def holds(traced: Traced, p: Prepared) -> bool:
     if p.nhs is not None and p.nhs not in (traced.asked, traced.number):
         return False
     if traced.outcome not in _FOUND and p.nhs_verified and not traced.asked_verified:
+        return False
+    if traced.outcome in _OF_THE_DETAILS and (p.family, p.given, p.birth, p.sex) != (
+        traced.family,
+        traced.given,
+        traced.birth,
+        traced.sex,
+    ):
         return False
     about = Prepared(family=traced.family, given=traced.given, birth=traced.birth, sex=traced.sex)
     return not clearly_another(about, p)

@@ -14,7 +14,7 @@ from mpi.store.unit_of_work import UnitOfWork
 
 UPDATES = frozenset({TaskType.POSSIBLE_OVERLAY, TaskType.REUSED_NUMBER})
 """Tasks in which updates wait; what they would make of the record stands beside it."""
-OF_ONE_RECORD = UPDATES | {TaskType.DELETED_NUMBER}
+OF_ONE_RECORD = UPDATES | {TaskType.DELETED_NUMBER, TaskType.TRACE_CONFLICT}
 """Tasks about one record: "different people" says that the update is somebody else's, and keeps nobody apart."""
 
 
@@ -34,9 +34,17 @@ class Held:
             self._linker.release_move(unit, pairs_of(task.evidence), cause)
         elif task.type in UPDATES:
             self._apply_update(unit, task, cause)
+        elif task.type is TaskType.TRACE_CONFLICT:
+            self._believe_the_source(unit, task, cause)
         elif task.type is not TaskType.DELETED_NUMBER:
             return False
         return True
+
+    def _believe_the_source(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        """The NHS number is the record's: what tracing said against it no longer counts."""
+        if task.left_record is not None:
+            stored = unit.records.survivor(unit.records.get([task.left_record])[task.left_record])
+            self._registrar.reconsider(unit, [stored._replace(traced=None)], cause)
 
     def drop(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> bool:
         """Let go of what was held about one record; False for a task about two, which are to be kept apart."""

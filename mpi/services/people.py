@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mpi.config import Config
+from mpi.config import Authority, Config
 from mpi.domain.asof import past_moment
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
@@ -15,7 +15,7 @@ from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
 from mpi.matching.prepare import prepare
-from mpi.services import views
+from mpi.services import numbers, protected, views
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.clock import stamp
@@ -47,7 +47,7 @@ class PersonView:
 
 @dataclass(frozen=True, slots=True)
 class CrosswalkEntry:
-    """One identifier of a person. `kind` is `local` or `national`; `status` is `active` or `merged`."""
+    """One identifier of a person. `kind` is `local` or `national`; `status` is `active`, `merged` or `superseded`."""
 
     authority: str
     value: str
@@ -58,11 +58,18 @@ class CrosswalkEntry:
 
 @dataclass(frozen=True, slots=True)
 class Crosswalk:
-    """The identifiers of one person; `at` is the instant of the past that was asked for, None for now."""
+    """The identifiers of one person; `at` is the instant of the past that was asked for, None for now.
+
+    Of a restricted person only national numbers and those of the authority that was asked about: which other sites
+    know the person is withheld.
+    """
 
     enterprise_id: str
     identifiers: tuple[CrosswalkEntry, ...]
     at: str | None = None
+    superseded_by: str | None = None
+    """The NHS number that stands for the one asked about now; None: that one stands for itself, or is none."""
+    restricted: bool = False
 
 
 class People:
@@ -108,7 +115,7 @@ class People:
         number = normalise(storable(text))
         if number is None:
             raise BadInput("Enter a 10 digit NHS number", field="nhs_number")
-        return unit.records.with_number(NHS, number)
+        return [record.id for record in numbers.carriers(unit, number).records]
 
     def _by_local_id(self, unit: UnitOfWork, local_id: str, authority: str | None) -> list[int]:
         if authority:
@@ -116,8 +123,8 @@ class People:
             if known is None:
                 raise BadInput("This organisation is not known", field="authority")
             record = unit.records.find(known.code, local_id)
-            return [record.id] if record else []
-        return [record.id for record in unit.records.with_local_id(local_id)]
+            return [record.id] if record and not record.protected else []
+        return [record.id for record in unit.records.with_local_id(local_id) if not record.protected]
 
     def _by_name(self, unit: UnitOfWork, family_name: str | None, birth_date: str | None) -> list[int]:
         if not family_name or not family_name.strip():
@@ -153,6 +160,7 @@ class People:
             if asked is None:
                 raise NotFound("no person has this enterprise id")
             person = unit.persons.survivor(asked)
+            protected.check_shown(unit, person.id)
             records = tuple(views.records_of_person(unit, self._config, person.id))
             ids = [r.record_id for r in records]
             history = tuple(views.history_line(line) for line in audit.of_person(unit.connection, person.id, ids))
@@ -183,10 +191,12 @@ class People:
         moment = stamp(past_moment(at, datetime.now(UTC))) if at is not None else None
         with self._store.reading() as unit:
             if moment is None:
-                person = self._person_by_identifier(unit, known.code, storable(value))
+                person = self._person_by_identifier(unit, known, storable(value))
                 found = _identifiers(unit, person.id)
             else:
                 person, found = _as_of(unit, known.code, storable(value), moment)
+            survivor = unit.numbers.survivor(normalise(value)) if known.code == NHS and moment is None else None
+            restricted = bool(unit.records.restricted_persons([person.id]))
             unit.audit(
                 AuditEvent(
                     actor,
@@ -196,16 +206,21 @@ class People:
                 )
             )
         entries = tuple(e for e in found if not wanted or e.authority in wanted)
-        return Crosswalk(person.enterprise_id, entries, moment)
+        if restricted:
+            entries = tuple(e for e in entries if e.kind == "national" or e.authority == known.code)
+        superseded_by = survivor if survivor != normalise(value) else None
+        return Crosswalk(person.enterprise_id, entries, moment, superseded_by, restricted)
 
-    def _person_by_identifier(self, unit: UnitOfWork, authority: str, value: str) -> StoredPerson:
-        if authority == NHS:
-            number = normalise(value)
-            records = list(unit.records.get(unit.records.with_number(NHS, number)).values()) if number else []
+    def _person_by_identifier(self, unit: UnitOfWork, authority: Authority, value: str) -> StoredPerson:
+        if authority.code == NHS:
+            records = list(numbers.carriers(unit, normalise(value)).records)
         else:
-            record = unit.records.find(authority, value)
+            record = unit.records.find(authority.code, value)
             records = [record] if record else []
+            if not records and authority.kind == "national":
+                records = list(unit.records.get(unit.records.with_number(authority.code, value)).values())
         persons = set()
+        records = [record for record in records if not record.protected]
         for record in records:
             current = unit.persons.current_link(unit.records.survivor(record).id)
             if current is not None:
@@ -235,11 +250,11 @@ def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[Store
     person_id = _the_one(moments.persons(moments.survivors(shown, at), at))
     tree = [record for record in moments.tree(person_id, at) if not record.protected]
     entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in tree]
-    numbers: dict[tuple[str, str], bool] = {}
+    carried: dict[tuple[str, str], bool] = {}
     for found in moments.numbers((r.id for r in tree), at):
         key = found.authority, found.value
-        numbers[key] = numbers.get(key, False) or found.verified
-    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in numbers.items()]
+        carried[key] = carried.get(key, False) or found.verified
+    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in carried.items()]
     return unit.persons.get([person_id])[person_id], sorted(entries, key=lambda e: (e.authority, e.value))
 
 
@@ -247,8 +262,11 @@ def _identifiers(unit: UnitOfWork, person_id: int) -> list[CrosswalkEntry]:
     active = list(unit.records.get(link.record_id for link in unit.persons.members([person_id])).values())
     every: list[StoredRecord] = active + unit.records.absorbed([record.id for record in active])
     entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in every]
-    numbers: dict[str, bool] = {}
-    for value, verified in unit.records.numbers_of_persons([person_id])[person_id]:
-        numbers[value] = numbers.get(value, False) or verified
-    entries += [CrosswalkEntry(NHS, value, "national", verified, ACTIVE) for value, verified in numbers.items()]
+    carried: dict[tuple[str, str], bool] = {}
+    for row in unit.records.identifiers_of([record.id for record in every]):
+        carried[row[1:3]] = carried.get(row[1:3], False) or row.verified
+    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in carried.items()]
+    for authority, value in carried:
+        old = unit.numbers.replaced_by(value) if authority == NHS else ()
+        entries += [CrosswalkEntry(NHS, one.old_number, "national", False, "superseded") for one in old]
     return sorted(entries, key=lambda e: (e.authority, e.value))

@@ -1,5 +1,6 @@
 """Registration: a source record is stored or changed, and tied to the person that matching finds, or to a new one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
@@ -125,18 +126,31 @@ class Registrar:
         update = _Update(recorded, restricted, source, record.said_at, record if asked else None)
         return self._change(unit, stored, update, cause)
 
-    def reconsider(self, unit: UnitOfWork, stored: StoredRecord, cause: Cause) -> Registered | None:
-        """Prepare a record anew and decide whose it is: what the index knows of its NHS number has changed.
+    def reconsider(self, unit: UnitOfWork, records: Sequence[StoredRecord], cause: Cause) -> list[int]:
+        """Prepare records anew and decide whose they are: what the index knows of their NHS numbers has changed.
 
-        `stored.traced` may differ from what is stored, and is kept. None for a record that was merged into another.
+        All are prepared before the first is decided on, so that none is held against what another said before. Their
+        `traced` may differ from what is stored, and is kept. The ids of the tasks that were opened.
         """
-        if stored.status == ACTIVE:
-            return self.restore(unit, stored, cause)
-        as_it_is = _Update(stored.recorded, stored.restricted, stored.source, None)
-        _, values = self._values(unit, stored.authority, as_it_is, cause, stored)
-        event = cause.event(Action.RECORD_UPDATED, detail={"nhs_number": values.nhs_status})
-        unit.records.change(stored, values._replace(message_id=stored.message_id), (), event=event)
-        return None
+        changed: list[int] = []
+        for stored in records:
+            as_it_is = _Update(stored.recorded, stored.restricted, stored.source, None)
+            prepared, values = self._values(unit, stored.authority, as_it_is, cause, stored)
+            event = cause.event(Action.RECORD_UPDATED, detail={"nhs_number_status": values.nhs_status})
+            keys = identity.keys_of(stored) if stored.status == ACTIVE else ()
+            unit.records.change(stored, values._replace(message_id=stored.message_id), keys, event=event)
+            if stored.status == ACTIVE and not stored.protected and prepared != identity.prepared_of(stored):
+                changed.append(stored.id)
+        tasks: list[int] = []
+        for record_id in changed:
+            stored = unit.records.get([record_id])[record_id]
+            prepared, current = identity.prepared_of(stored), _standing(unit, record_id)
+            keys = blocking_keys(prepared)
+            decision = identity.ask(
+                unit, self._model, prepared, keys, record_id=record_id, own_person=current.person_id
+            )
+            tasks += self._apply(unit, stored, prepared, current, decision, cause)[1]
+        return tasks
 
     def _values(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
@@ -16,6 +16,9 @@ from mpi.store.tables import do_not_link, link, person
 AUTOMATIC, MANUAL, FEED, NEW = "automatic", "manual", "feed", "new"
 """How a link came to be: by matching, by a reviewer, by a merge message, or as the first record of a new person."""
 
+DECISION, PROTECTED = "decision", "protected"
+"""Why two records are kept apart: a reviewer said so, or one is an identity that its person left behind."""
+
 
 class StoredPerson(NamedTuple):
     """A person as stored; `merged_into` is the person that stands for it now, None while it stands itself."""
@@ -25,6 +28,15 @@ class StoredPerson(NamedTuple):
     created_at: str
     merged_into: int | None
     merged_at: str | None
+
+
+class Apart(NamedTuple):
+    """Two records that are kept apart: since when, and by whom."""
+
+    record_low: int
+    record_high: int
+    since: str
+    by: str
 
 
 class Grounds(NamedTuple):
@@ -75,6 +87,18 @@ _ever = (
     select(link).where(link.c.person_id.in_(bindparam("ids", expanding=True))).order_by(link.c.valid_from, link.c.id)
 )
 _count_links = select(link.c.how, func.count()).where(link.c.valid_to.is_(None)).group_by(link.c.how)
+_protections = (
+    select(do_not_link.c.record_low, do_not_link.c.record_high, do_not_link.c.valid_from, do_not_link.c.made_by)
+    .where(
+        do_not_link.c.kind == PROTECTED,
+        do_not_link.c.valid_to.is_(None),
+        or_(
+            do_not_link.c.record_low.in_(bindparam("ids", expanding=True)),
+            do_not_link.c.record_high.in_(bindparam("ids", expanding=True)),
+        ),
+    )
+    .order_by(do_not_link.c.id)
+)
 _insert_apart = insert(do_not_link)
 _end_apart = update(do_not_link).where(do_not_link.c.id == bindparam("apart_id"))
 _apart_of = select(do_not_link).where(
@@ -197,7 +221,17 @@ class Persons:
         """How many links stand, by how they came to be."""
         return {row[0]: row[1] for row in self._connection.execute(_count_links)}
 
-    def keep_apart(self, one: int, other: int, by: str, reason: str, task_id: int | None, *, event: AuditEvent) -> None:
+    def keep_apart(
+        self,
+        one: int,
+        other: int,
+        by: str,
+        reason: str,
+        task_id: int | None,
+        *,
+        kind: str = DECISION,
+        event: AuditEvent,
+    ) -> None:
         """Write down that two records are different people, for good. A second time changes nothing."""
         if other in self.kept_apart_from(one):
             return
@@ -206,6 +240,7 @@ class Persons:
             {
                 "record_low": min(one, other),
                 "record_high": max(one, other),
+                "kind": kind,
                 "valid_from": self._trail.now,
                 "valid_to": None,
                 "made_by": by,
@@ -214,6 +249,12 @@ class Persons:
             },
         )
         self._trail.add(replace(event, record_id=one, detail={**event.detail, "other_record": other}))
+
+    def protections(self, record_ids: Iterable[int]) -> list[Apart]:
+        """The do-not-links for protection in which any of these records stands, oldest first."""
+        wanted = list(record_ids)
+        rows = self._connection.execute(_protections, {"ids": wanted}) if wanted else ()
+        return [Apart(*row) for row in rows]
 
     def end_keep_apart(self, one: int, other: int, by: str, reason: str, *, event: AuditEvent) -> None:
         """Take a do-not-link back; nothing happens when there is none."""

@@ -33,6 +33,7 @@ TASK_TYPES: dict[str, str] = {
     TaskType.POSSIBLE_OVERLAY: "Update that describes somebody else",
     TaskType.REUSED_NUMBER: "Merged number used again",
     TaskType.DELETED_NUMBER: "Number deleted by the hospital",
+    TaskType.TRACE_CONFLICT: "NHS number in conflict with tracing",
 }
 
 TASK_QUESTIONS: dict[str, str] = {
@@ -46,6 +47,7 @@ TASK_QUESTIONS: dict[str, str] = {
     TaskType.POSSIBLE_OVERLAY: "B is what an update wants number A to say. Is it still the same person?",
     TaskType.REUSED_NUMBER: "B came under number A, which was merged away. Is it still the same person?",
     TaskType.DELETED_NUMBER: "The hospital deleted this number. Is that right?",
+    TaskType.TRACE_CONFLICT: "Tracing speaks against this NHS number. Is it this person's all the same?",
 }
 
 STATES: dict[str, str] = {

@@ -1,0 +1,124 @@
+"""Identities that were left behind: after a new NHS number for a change of gender marker, an adoption, for protection.
+
+The old identity is stored and goes on taking its feed; nothing that users see leads to it, or shows that it has to do
+with the new one: no search, page, candidate, task, query, notification or batch. Whoever may look, is in the audit.
+"""
+
+from dataclasses import dataclass
+
+from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.errors import BadInput, Conflict, NotFound
+from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.text import storable
+from mpi.services import identity
+from mpi.services.identity import Cause
+from mpi.store.persons import PROTECTED, StoredPerson
+from mpi.store.unit_of_work import Store, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """An identity that is hidden, and those it is kept apart from; `since` and `by` say when and by whom."""
+
+    old: str
+    new: tuple[str, ...]
+    since: str
+    by: str
+
+
+def is_hidden(unit: UnitOfWork, person_id: int) -> bool:
+    """Whether a person is an identity that was left behind."""
+    members = [link.record_id for link in unit.persons.members([person_id])]
+    return any(record.protected for record in unit.records.get(members).values())
+
+
+def check_shown(unit: UnitOfWork, person_id: int) -> None:
+    """Raise `NotFound`, as for a person that never was, where the identity was left behind."""
+    if is_hidden(unit, person_id):
+        raise NotFound("no person has this enterprise id")
+
+
+class Protected:
+    """Hides identities and shows them again, and answers whoever may ask about them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def hide(self, actor: Actor, old: str, new: str, reason: str) -> None:
+        """Hide the person `old`, whose new identity is `new` (enterprise ids), and keep the two apart for good.
+
+        Raises `NotAllowed`, `NotFound`, `BadInput` without a reason or for one person twice, and `Conflict` where it
+        is hidden already.
+        """
+        check(role_of(actor), Permission.PROTECT)
+        reason = storable(reason.strip())
+        if not reason:
+            raise BadInput("a reason is needed", field="reason")
+        with self._store.writing() as unit:
+            hidden, shown = self._person(unit, old), self._person(unit, new)
+            if hidden.id == shown.id:
+                raise BadInput("the two are one person; separate them first", field="new")
+            if is_hidden(unit, hidden.id) or is_hidden(unit, shown.id):
+                raise Conflict("one of the two is hidden already")
+            cause = Cause(actor)
+            # Every event is told of the old identity only: nothing in the history of the new one leads back.
+            members = [link.record_id for link in unit.persons.members([hidden.id])]
+            kept = [link.record_id for link in unit.persons.members([shown.id])]
+            standing = list(unit.records.get(members).values())
+            for record in [*standing, *unit.records.absorbed(members)]:
+                event = cause.event(Action.PROTECTED, person_id=hidden.id, reason=reason)
+                unit.records.protect(record, True, identity.keys_of(record), event=event)
+            for one in members:
+                for other in kept:
+                    event = cause.event(Action.PROTECTED, person_id=hidden.id, reason=reason)
+                    unit.persons.keep_apart(one, other, actor.name, reason, None, kind=PROTECTED, event=event)
+            for task in unit.tasks.open_of(members):
+                event = cause.event(Action.TASK_DECIDED, reason="no longer asked")
+                unit.tasks.settle(task, event=event)
+
+    def show_again(self, actor: Actor, old: str, reason: str) -> None:
+        """Take the hiding of a person back: it can be found again, and stays apart from what it was kept apart from."""
+        check(role_of(actor), Permission.PROTECT)
+        reason = storable(reason.strip())
+        if not reason:
+            raise BadInput("a reason is needed", field="reason")
+        with self._store.writing() as unit:
+            person = self._person(unit, old)
+            if not is_hidden(unit, person.id):
+                raise Conflict("the person is not hidden")
+            cause = Cause(actor)
+            members = [link.record_id for link in unit.persons.members([person.id])]
+            standing = list(unit.records.get(members).values())
+            for record in [*standing, *unit.records.absorbed(members)]:
+                event = cause.event(Action.PROTECTION_ENDED, person_id=person.id, reason=reason)
+                unit.records.protect(record, False, identity.keys_of(record), event=event)
+
+    def look(self, actor: Actor, enterprise_id: str) -> list[Protection]:
+        """The hidden identities that a person left behind, or the one that it is. Each look is in the audit."""
+        check(role_of(actor), Permission.SEE_PROTECTED)
+        with self._store.reading() as unit:
+            person = self._person(unit, enterprise_id)
+            own = [link.record_id for link in unit.persons.members([person.id])]
+            pairs = unit.persons.protections(own)
+            both = unit.records.get({record for pair in pairs for record in pair[:2]})
+            person_of = {record_id: identity.person_of(unit, record_id) for record_id in both}
+            groups: dict[int, list[tuple[int, str, str]]] = {}
+            for low, high, since, by in pairs:
+                old, new = (low, high) if both[low].protected else (high, low)
+                left, kept = person_of[old], person_of[new]
+                if left is not None and kept is not None and both[old].protected:
+                    groups.setdefault(left, []).append((kept, since, by))
+            seen = {person.id, *groups, *(kept for group in groups.values() for kept, _, _ in group)}
+            names = {one.id: one.enterprise_id for one in unit.persons.get(seen).values()}
+            for one in sorted(seen):
+                unit.audit(AuditEvent(actor, Action.PROTECTED_READ, person_id=one if one in groups else None))
+        return [
+            Protection(names[left], tuple(sorted({names[kept] for kept, _, _ in group})), group[0][1], group[0][2])
+            for left, group in groups.items()
+        ]
+
+    def _person(self, unit: UnitOfWork, enterprise_id: str) -> StoredPerson:
+        found = unit.persons.by_enterprise_id(storable(enterprise_id.strip()))
+        if found is None:
+            raise NotFound("no person has this enterprise id")
+        return unit.persons.survivor(found)
