@@ -10,13 +10,13 @@ from mpi.domain.person import Demographics, Identifier
 class Asker:
     """A system that asks. `domains` are the authorities whose numbers it may be told, by configuration.
 
-    `feeds` is the authority that it registers for (None: none): it knows its own numbers anyway.
+    `own` are the authorities of its own site, by what it feeds and by its facility: it knows their numbers anyway.
     """
 
     application: str
     facility: str
     domains: frozenset[str]
-    feeds: str | None = None
+    own: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -111,7 +111,6 @@ class QueryFault(StrEnum):
     TOO_MANY = "too-many"
     POINTER = "pointer"
     """The continuation pointer was never given to this asker for this question, or is too old."""
-    SEVERAL = "several"
     UNUSABLE = "unusable"
     """A value cannot be read, so nobody can have it."""
 

@@ -76,9 +76,9 @@ def read_query(raw: bytes, config: Config) -> Asked:
         source = config.source(header.filled(3), header.filled(4))
         message = read(raw, source.charset if source else None)
         header, codec = message.header, message.codec
-        event = _checked_event(message)
-        qpd = message.first("QPD")
-        asker = _asker(header, source)
+        event, qpd = header.filled(9, 2), message.first("QPD")
+        _check_header(message)
+        asker = _asker(header, source, config)
         if event == "J01":
             return Asked(header, codec, event, query=_cancel(message, asker))
         asked = _checked_qpd(qpd, event)
@@ -93,8 +93,8 @@ def read_query(raw: bytes, config: Config) -> Asked:
         return Asked(header, codec, event, qpd, ack=refusal.ack, errors=refusal.errors)
 
 
-def _checked_event(message: Message) -> str:
-    """The event of a query that is supported. Raises `_Refusal`."""
+def _check_header(message: Message) -> None:
+    """Raise `_Refusal` unless this is a query that is supported."""
     header = message.header
     control_id = header.filled(10)
     if not control_id:
@@ -103,13 +103,11 @@ def _checked_event(message: Message) -> str:
         raise _refuse(102, "MSH-10 (message control id) is too long", "MSH^1^10")
     if header.filled(12) not in VERSIONS:
         raise _refuse(203, f"supported versions are {', '.join(VERSIONS)}", "MSH^1^12", AckCode.REJECTED)
-    event = header.filled(9, 2)
-    if event not in _EVENTS[header.filled(9)]:
+    if header.filled(9, 2) not in _EVENTS.get(header.filled(9), ()):
         raise _refuse(201, "this query is not supported", "MSH^1^9^1^2", AckCode.REJECTED)
-    return event
 
 
-def _asker(header: Segment, source: Source | None) -> Asker:
+def _asker(header: Segment, source: Source | None, config: Config) -> Asker:
     """Who asks, and for which domains it may. Raises `_Refusal`."""
     if source is None:
         raise _refuse(204, "this sending application and facility are not configured", "MSH^1^3")
@@ -118,7 +116,9 @@ def _asker(header: Segment, source: Source | None) -> Asker:
         raise _refuse(202, text, "MSH^1^11", AckCode.REJECTED)
     if not source.may_query:
         raise _refuse(204, "this source may not ask about anybody", "MSH^1^3")
-    return Asker(source.application, source.facility, frozenset(source.may_query), source.feeds)
+    site = config.authority(source.facility)
+    own = frozenset(code for code in (source.feeds, site.code if site else None) if code)
+    return Asker(source.application, source.facility, frozenset(source.may_query), own)
 
 
 def _checked_qpd(qpd: Segment | None, event: str) -> Segment:
@@ -160,7 +160,7 @@ def _asked_identifier(repeat: Repeat, asker: Asker, config: Config) -> tuple[Ide
     code = authority_of(repeat.filled(4, 1), repeat.filled(4, 2), config)
     if code is None:
         return None, [MessageError(204, "the assigning authority is not known", location="QPD^1^3^1^4")]
-    if code not in asker.domains and code != asker.feeds:
+    if code not in asker.domains | asker.own:
         text = "this source may not ask about numbers of this authority"
         return None, [MessageError(204, text, location="QPD^1^3^1^4")]
     if value is None:
@@ -215,7 +215,7 @@ def _person_query(qpd: Segment, message: Message, asker: Asker, config: Config) 
     except WrongKeys as wrong:
         raise _Refusal(AckCode.ERROR, *wrong.errors) from None
     identifier = found.keys.identifier
-    if identifier and identifier.authority not in asker.domains and identifier.authority != asker.feeds:
+    if identifier and identifier.authority not in asker.domains | asker.own:
         text = "this source may not ask about numbers of this authority"
         raise _refuse(204, text, found.places["authority"])
     wanted, errors = _wanted(qpd, 8, asker, config)

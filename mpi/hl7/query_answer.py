@@ -26,7 +26,6 @@ _FAULTS = {
     QueryFault.TOO_LITTLE: (101, "a name, an identifier, a postcode, a telephone number or an e-mail is needed"),
     QueryFault.TOO_MANY: (ErrorCode.INTERNAL, "more people match than can be answered; say more about the person"),
     QueryFault.POINTER: (204, "the continuation pointer was not given for this query, or is too old; ask afresh"),
-    QueryFault.SEVERAL: (204, "the identifier stands on more than one person; a reviewer must look"),
     QueryFault.UNUSABLE: (102, "the value cannot be read"),
 }
 
@@ -38,7 +37,7 @@ def accepted(asked: Asked) -> list[bytes]:
         return []
     answer = Answering(asked.header, asked.codec)
     msa = answer.msa(COMMIT_ACCEPTED, (), accepted=True)
-    return [answer.encoded([answer.msh("ACK", *([clean(asked.event, answer.marks)] if asked.event else [])), *msa])]
+    return [answer.encoded([_ack_msh(asked, answer), *msa])]
 
 
 def refusal(asked: Asked) -> bytes:
@@ -110,10 +109,14 @@ def _respond(
     msa = answer.msa(ack.value, errors, accepted=ack == AckCode.ACCEPTED)
     kind = _KINDS.get(asked.event)
     if kind is None:
-        ack_kind = ["ACK", clean(asked.event, answer.marks)] if asked.event else ["ACK"]
-        return answer.encoded([answer.msh(*ack_kind, *(["ACK"] if asked.event else [])), *msa])
+        return answer.encoded([_ack_msh(asked, answer), *msa])
     qak = ["QAK", asked.tag, status]
     if hits is not None:
         qak += ["", *(str(number) for number in hits)]
     echo = [answer.plain(asked.qpd.written)] if asked.qpd else []
     return answer.encoded([answer.msh(*kind), *msa, answer.plain(answer.marks.field.join(qak)), *echo, *rest])
+
+
+def _ack_msh(asked: Asked, answer: Answering) -> str:
+    event = [clean(asked.event, answer.marks)] if asked.event else []
+    return answer.msh("ACK", *event, *(["ACK"] if event and answer.coded_errors else []))

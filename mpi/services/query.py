@@ -74,7 +74,7 @@ def identifiers(
 ) -> list[Identifier]:
     """The numbers in use of one person in the `wanted` domains, grouped by domain in the order of the configuration.
 
-    Of a restricted person only national numbers, and those of the asker's own authority and of the one asked about
+    Of a restricted person only national numbers, and those of the asker's own site and of the authority asked about
     (`known`): which other sites know the person is withheld.
     """
     rows = list(rows)
@@ -83,7 +83,7 @@ def identifiers(
     restricted = any(row.restricted for row in rows)
     found = []
     for authority in config.authorities:
-        hidden = restricted and authority.kind != "national" and authority.code not in (asker.feeds, known)
+        hidden = restricted and authority.kind != "national" and authority.code not in asker.own | {known}
         if authority.code in wanted and not hidden:
             found += sorted((one for one in numbers if one.authority == authority.code), key=lambda one: one.value)
     return found

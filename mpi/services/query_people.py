@@ -99,20 +99,23 @@ class PersonQueries:
         return tuple(sorted(found, key=lambda hit: (-hit.confidence, hit.person_id)))
 
     def _by_identifier(self, unit: UnitOfWork, query: PersonQuery, criteria: Criteria) -> list[Hit]:
-        """The person behind a number, if every other value that was asked for stands on one record."""
+        """Whom a number names, if every other value that was asked for stands on one record.
+
+        A number that stands on several people names each of them with a share of the confidence.
+        """
         assert query.keys.identifier is not None  # noqa: S101 - the caller looked
         rows = rows_of(unit, self._config, query.keys.identifier)
-        if len({row.person_id for row in rows}) > 1:
-            raise Refused(PersonRefusal(QueryFault.SEVERAL, "authority"))
-        if any(row.restricted for row in rows):
-            criteria = criteria.bare
-        visible = self._visible(rows, query)
-        found = unit.records.candidates(sorted(visible))
-        return [
-            Hit(row.person_id, row.record_id, 100.0)
-            for row in found
-            if criteria.matches(Prepared.from_json(row.prepared))
-        ]
+        persons = _by_person(rows)
+        hits = []
+        for own in persons.values():
+            asked = criteria.bare if any(row.restricted for row in own) else criteria
+            found = unit.records.candidates(sorted(self._visible(own, query)))
+            hits += [
+                Hit(row.person_id, row.record_id, 100.0 / len(persons))
+                for row in found
+                if asked.matches(Prepared.from_json(row.prepared))
+            ]
+        return hits
 
     def _by_values(self, unit: UnitOfWork, query: PersonQuery, criteria: Criteria) -> list[Hit]:
         """Records that have all values, and those that matching does not hold apart from what is known.
@@ -190,8 +193,7 @@ class PersonQueries:
 
 
 def _may_see(asker: Asker, row: CrosswalkRow) -> bool:
-    domains = asker.domains | {asker.feeds}
-    return row.authority in domains or (NHS in asker.domains and row.number_authority == NHS)
+    return row.authority in asker.domains | asker.own or (NHS in asker.domains and row.number_authority == NHS)
 
 
 def _by_person(rows: Iterable[CrosswalkRow]) -> _Rows:
