@@ -7,8 +7,9 @@ from sqlalchemy import select
 from mpi.matching.block import blocking_keys
 from mpi.matching.prepared import Prepared
 from mpi.store import audit
-from mpi.store.tables import blocking_key, do_not_link, identifier, link, person, source_record
+from mpi.store.tables import blocking_key, do_not_link, identifier, link, person, review_task, source_record
 from mpi.store.unit_of_work import Store
+from tests.feed_invariants import check_feed
 
 
 def check_index(store: Store) -> None:
@@ -23,7 +24,9 @@ def check_index(store: Store) -> None:
             keys[row.record_id].add(row.key)
         apart = execute(select(do_not_link).where(do_not_link.c.valid_to.is_(None))).all()
         numbers = execute(select(identifier).where(identifier.c.valid_to.is_(None))).all()
+        tasks = {row.id: row for row in execute(select(review_task).where(review_task.c.state != "closed"))}
         checked, broken = audit.verify(unit.connection)
+        check_feed(unit)
 
     person_of = {row.record_id: row.person_id for row in links}
     assert len(person_of) == len(links), "a record has two links"
@@ -35,9 +38,13 @@ def check_index(store: Store) -> None:
         if record.status == "active":
             assert record.id in person_of, f"record {record.id} is active and nobody's"
             prepared = Prepared.from_json(record.prepared)
-            assert keys[record.id] == set(blocking_keys(prepared)), f"record {record.id} has other keys than its values"
-            carried = {row.value for row in numbers if row.record_id == record.id}
+            wanted = set() if record.protected else set(blocking_keys(prepared))
+            assert keys[record.id] == wanted, f"record {record.id} has other keys than its values"
+            carried = {row.value for row in numbers if row.record_id == record.id and row.authority == "NHS"}
             assert carried == ({prepared.nhs} if prepared.nhs else set()), f"record {record.id}: number rows differ"
+        elif record.status == "deleted":
+            assert record.id in person_of, f"record {record.id} is deleted and nobody's"
+            assert not keys[record.id], f"record {record.id} is deleted and still found"
         else:
             assert record.id not in person_of, f"record {record.id} is merged and still linked"
             assert not keys[record.id], f"record {record.id} is merged and still found"
@@ -46,7 +53,7 @@ def check_index(store: Store) -> None:
                 assert record.merged_into not in seen, "merges run in a circle"
                 seen.add(record.merged_into)
                 record = records[record.merged_into]
-            assert record.status == "active", "a chain of merges ends nowhere"
+            assert record.status in ("active", "deleted"), "a chain of merges ends nowhere"
 
     for row in persons.values():
         if row.merged_into is not None:
@@ -54,6 +61,12 @@ def check_index(store: Store) -> None:
             assert row.merged_into in persons
         else:
             assert members[row.id], f"person {row.id} has no record"
+    for record in records.values():
+        if record.held_task is not None:
+            assert tasks[record.held_task].left_record == record.id, f"record {record.id} waits for nothing"
+    for task in tasks.values():
+        if task.type in ("possible-overlay", "reused-number"):
+            assert records[task.left_record].held_task == task.id, f"task {task.id} holds nothing"
     for row in apart:
         together = person_of.get(row.record_low) == person_of.get(row.record_high)
         assert not (together and row.record_low in person_of), "two records kept apart are one person"

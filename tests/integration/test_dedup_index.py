@@ -253,7 +253,9 @@ def test_what_changes_between_reading_and_writing_is_left_for_the_next_run(
             record = SourceRecord(
                 "RYY", "2", {"family_name": "Okafor", "given_name": "Daniel", "sex": "male"}, complete=True
             )
-            app.registrar.register(unit, record, identity.Cause(MACHINE), "test")
+            stored = unit.records.find("RYY", "2")
+            assert stored is not None
+            app.registrar.release(unit, stored, record, identity.Cause(MACHINE), "test")
         return found
 
     with monkeypatch.context() as patch:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mpi.domain.errors import Conflict
-from mpi.domain.messages import AckCode, Inbound, Merge, MergePair, Outcome, Register
+from mpi.domain.messages import AckCode, Delete, Inbound, Link, Merge, MergePair, Move, Outcome, Register, Rename
 from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, Verdict
 from mpi.store.schema import migrate
@@ -63,8 +63,11 @@ class IndexLife(RuleBasedStateMachine):
         with self.app.store.reading() as unit:
             stored = unit.records.find(authority, local_id)
         assert stored is not None
-        assert outcome.ack is (AckCode.ERROR if stored.status == "merged" else AckCode.ACCEPTED)
-        if outcome.ack is AckCode.ACCEPTED:
+        held = any("Held" in error.text for error in outcome.errors)
+        assert not held or stored.held_task is not None
+        assert outcome.ack is (AckCode.ERROR if stored.status == "merged" and not held else AckCode.ACCEPTED)
+        if outcome.ack is AckCode.ACCEPTED and not held:
+            assert stored.status == "active", "a number that is used again is no longer deleted"
             kept = stored.recorded.as_dict()
             assert all(kept.get(name) == value for name, value in said.items() if value is not None)
 
@@ -72,6 +75,21 @@ class IndexLife(RuleBasedStateMachine):
     def merge(self, authority: str, subsumed: str, surviving: str) -> None:
         pair = MergePair(Identifier(authority, surviving), Identifier(authority, subsumed))
         assert self.send(message(Merge((pair,)))).ack is AckCode.ACCEPTED
+
+    @rule(authority=AUTHORITIES, one=LOCAL_IDS, other=LOCAL_IDS, apart=st.booleans())
+    def link(self, authority: str, one: str, other: str, apart: bool) -> None:
+        outcome = self.send(message(Link(Identifier(authority, one), Identifier(authority, other), apart)))
+        assert outcome.ack is AckCode.ACCEPTED
+
+    @rule(authority=AUTHORITIES, wrong=LOCAL_IDS, right=LOCAL_IDS, renamed=st.booleans())
+    def move_or_rename(self, authority: str, wrong: str, right: str, renamed: bool) -> None:
+        pair = MergePair(Identifier(authority, right), Identifier(authority, wrong))
+        outcome = self.send(message(Rename(pair) if renamed else Move((pair,))))
+        assert outcome.ack is AckCode.ACCEPTED or (renamed and outcome.ack is AckCode.ERROR)
+
+    @rule(authority=AUTHORITIES, number=LOCAL_IDS)
+    def delete(self, authority: str, number: str) -> None:
+        assert self.send(message(Delete(Identifier(authority, number)))).ack is AckCode.ACCEPTED
 
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
