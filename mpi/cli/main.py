@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "load": ("mpi.cli.load", "Load person records from a file into the index."),
     "match": ("mpi.cli.match", "Show what the records of a file would match; nothing is stored."),
     "crosswalk": ("mpi.cli.crosswalk", "Show the identifiers of the same person."),
+    "decide": ("mpi.cli.decide", "Link, unlink, keep apart or merge numbers, or show what that would touch."),
+    "undo": ("mpi.cli.undo", "Take a link, a merge or an answer back."),
     "gate": ("mpi.cli.gate", "Check an outside imaging study against the gate."),
     "dedup": ("mpi.cli.dedup", "Find duplicates within and between files, or over the index."),
     "evaluate": ("mpi.cli.evaluate", "Hold the results of dedup against known truth."),

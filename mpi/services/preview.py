@@ -101,18 +101,24 @@ _WORDS = {
 _MOST_SAID = 10
 
 
-def change_view(unit: UnitOfWork, config: Config, change: StoredChange) -> ChangeView:
+def change_view(unit: UnitOfWork, change: StoredChange) -> ChangeView:
     """A change in plain English."""
-    return change_views(unit, config, [change])[0]
+    return change_views(unit, [change])[0]
 
 
-def change_views(unit: UnitOfWork, config: Config, changes: Sequence[StoredChange]) -> list[ChangeView]:
+def change_views(unit: UnitOfWork, changes: Sequence[StoredChange]) -> list[ChangeView]:
     """Changes in plain English, in their order."""
     records = unit.records.get(sorted({r for c in changes for said in c.statements for r in said.records}))
     return [
         ChangeView(c.id, c.at, c.made_by, c.role, _text(c, records), c.reason, c.task_id, c.undoes, c.undone_by)
         for c in changes
     ]
+
+
+def changes_of(unit: UnitOfWork, person_id: int) -> list[ChangeView]:
+    """The changes that touched the records of a person, now or ever, newest first."""
+    ever = {link.record_id for link in unit.persons.ever([person_id])}
+    return change_views(unit, unit.history.of_records(ever)[::-1])
 
 
 def _text(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:

@@ -77,8 +77,23 @@ class Undo:
         """One change; raises `NotFound`."""
         check(role_of(actor), Permission.VIEW_PERSON)
         with self._store.reading() as unit:
-            found = preview.change_view(unit, self._config, _found(unit, change_id))
+            found = preview.change_view(unit, _found(unit, change_id))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"change": change_id}))
+        return found
+
+    def changes(self, actor: Actor, authority: str, value: str) -> list[ChangeView]:
+        """The changes that touched the person of a number, newest first. Raises `BadInput` and `NotFound`."""
+        check(role_of(actor), Permission.VIEW_PERSON)
+        known = self._config.authority(authority)
+        if known is None:
+            raise BadInput("the assigning authority is not known", field="authority", code="unknown-authority")
+        with self._store.reading() as unit:
+            record = unit.records.find(known.code, storable(value))
+            person_id = identity.person_of(unit, record.id) if record is not None and not record.protected else None
+            if person_id is None:
+                raise NotFound("the identifier is not known")
+            found = preview.changes_of(unit, person_id)
+            unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person_id))
         return found
 
     def keeps_apart(self, actor: Actor, change_id: int) -> bool:
