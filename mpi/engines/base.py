@@ -84,6 +84,15 @@ class Dataset:
                 yield Prepared(**{name: row[name] for name in (*TEXTS, *FLAGS)}, extra=own)
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """Pairs weighed by the model with this hash: `weight` in bits with the prior, `zones` as `verdict` reads them."""
+
+    weight: NDArray[np.float64]
+    zones: NDArray[np.uint8]
+    model_hash: str
+
+
 @dataclass
 class PairPatterns:
     """Pairs of records by number, `left` < `right`, sorted by both, each once; the other columns go with them."""
@@ -103,6 +112,8 @@ class PairPatterns:
     """Records under such keys, each key counted on its own."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Phase -> how long it took."""
+    weighed: Weighed | None = None
+    """The weights, where the engine has worked them out on its way."""
 
     def __len__(self) -> int:
         return len(self.left)

@@ -3,7 +3,9 @@
 Floats are added in the order in which the pure functions add them, never by a sum that regroups.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi.domain.decision import HardRule, Outcome
-from mpi.engines.base import PairPatterns
+from mpi.engines.base import PairPatterns, Weighed
 from mpi.matching.model import LETTERS, LinkageModel
 from mpi.matching.shape import SHARED_AT_HOME, SHARED_BY_TWINS
 from mpi.matching.verdict import (
@@ -35,14 +37,7 @@ RULES: tuple[HardRule, ...] = tuple(HardRule)
 NO_RULE = 255
 _CHUNK = 1 << 18
 """Pairs weighed at a time: intermediate columns stay in the processor's cache."""
-
-
-@dataclass
-class Weighed:
-    """Pairs weighed: `weight` in bits with the prior, and `zones` as `mpi.matching.verdict` reads them."""
-
-    weight: NDArray[np.float64]
-    zones: NDArray[np.uint8]
+_THREADS = min(os.cpu_count() or 1, 4)
 
 
 @dataclass
@@ -72,7 +67,8 @@ def weigh(
     count = len(levels[0])
     tables = _tables(model)
     weight, zones = np.empty(count), np.empty(count, dtype=np.uint8)
-    for start in range(0, count, _CHUNK):
+
+    def work(start: int) -> None:
         part = slice(start, min(start + _CHUNK, count))
         total = np.full(part.stop - start, model.prior_bits)
         rest, own, but_birth = total.copy(), np.zeros(part.stop - start), np.zeros(part.stop - start)
@@ -89,7 +85,10 @@ def weigh(
                 but_birth += value
         weight[part] = total
         zones[part] = _zones(model, total, rest) | _own_zones(own, but_birth)
-    return Weighed(weight, zones)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(work, range(0, count, _CHUNK)))
+    return Weighed(weight, zones, model.hash)
 
 
 def probabilities(
@@ -152,9 +151,11 @@ def asked(
     return found
 
 
-def decide(model: LinkageModel, pairs: PairPatterns, weighed: Weighed | None = None) -> Decided:
+def decide(model: LinkageModel, pairs: PairPatterns) -> Decided:
     """Every pair's decision as `decide_pair` gives it: each distinct pair of facts and zones is decided once."""
-    weighed = weighed or weigh(model, pairs.levels, pairs.terms)
+    weighed = pairs.weighed
+    if weighed is None or weighed.model_hash != model.hash:
+        weighed = weigh(model, pairs.levels, pairs.terms)
     packed = pairs.facts * ZONES + weighed.zones
     distinct, place = sorted_places(packed)
     outcomes = np.empty(len(distinct), dtype=np.uint8)
@@ -187,13 +188,12 @@ def pattern_codes(levels: Sequence[NDArray[np.uint8]], sizes: Sequence[int]) -> 
 
 def patterns_of(codes: NDArray[np.int64], sizes: Sequence[int]) -> list[tuple[int, ...]]:
     """The patterns that `pattern_codes` packed, `mpi.matching.compare.MISSING` (-1) where a side is missing."""
-    found: list[list[int]] = [[] for _ in range(len(codes))]
+    found = np.empty((len(codes), len(sizes)), dtype=np.int64)
     rest = codes.copy()
-    for size in reversed(sizes):
-        for row, level in zip(found, (rest % (size + 1) - 1).tolist(), strict=True):
-            row.append(level)
+    for place, size in reversed(list(enumerate(sizes))):
+        found[:, place] = rest % (size + 1) - 1
         rest //= size + 1
-    return [tuple(reversed(row)) for row in found]
+    return [tuple(row) for row in found.tolist()]
 
 
 def pattern_texts(levels: Sequence[NDArray[np.uint8]]) -> NDArray[np.str_]:

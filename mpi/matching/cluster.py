@@ -153,7 +153,9 @@ def _several_numbers(joined: Ints, number: Ints) -> Ints:
     if not len(has):
         return has
     base = int(number.max()) + 1
-    found: Ints = np.unique(joined[has] * base + number[has]) // base
+    pairs = np.sort(joined[has] * base + number[has])
+    first = np.append(True, pairs[1:] != pairs[:-1])
+    found: Ints = pairs[first] // base
     twice: Ints = found[1:][found[1:] == found[:-1]]
     return twice
 

@@ -44,15 +44,15 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[Sequence[int]], comparisons: int) -> None:
         self._levels = np.array(patterns, dtype=np.int64).reshape(len(patterns), comparisons) + 1
+        self._columns = [np.ascontiguousarray(column) for column in self._levels.T]
 
     def posterior(self, shares: Sequence[float], classes: Sequence[Rows]) -> Floats:
         """For each pattern the probability of each class, by Bayes' rule in logs."""
-        scores = np.empty((len(self._levels), len(classes)))
-        for place, (share, rows) in enumerate(zip(shares, classes, strict=True)):
-            score = np.full(len(self._levels), log(share))
-            for level, row in zip(self._levels.T, rows, strict=True):
-                score += np.array([0.0, *(log(value) for value in row)])[level]
-            scores[:, place] = score
+        scores = np.tile(np.array([log(share) for share in shares]), (len(self._levels), 1))
+        for place, level in enumerate(self._columns):
+            # A row for each level, missing first, and in it what the level adds in each class.
+            rows = [[0.0, *(log(value) for value in own[place])] for own in classes]
+            scores += np.array(rows).T[level]
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
         total = np.zeros(len(odds))
         for column in odds.T:
@@ -63,7 +63,7 @@ class Patterns:
     def shares_of_levels(self, weights: Floats, start: Rows, steady: float) -> Rows:
         """Per comparison the share of each level among pairs weighted so, steadied by the starting values."""
         found = []
-        for level, row in zip(self._levels.T, start, strict=True):
+        for level, row in zip(self._columns, start, strict=True):
             sums = np.bincount(level, weights=weights, minlength=len(row) + 1)[1:] + steady * np.array(row)
             found.append((sums / float(sum(sums.tolist()))).tolist())
         return found
@@ -97,7 +97,8 @@ def estimate(
         without_match = of_others.posterior(sizes[1:], classes[1:])
         without_match = np.concatenate([np.zeros((len(without_match), 1)), without_match], axis=1)
         posterior = np.concatenate([of_blocked.posterior(sizes, classes), without_match])
-        m = whole.shares_of_levels(pairs * posterior[:, 0], start[0], steady.m)
+        # Only blocked pairs can be matches.
+        m = of_blocked.shares_of_levels(pairs[: len(blocked)] * posterior[: len(blocked), 0], start[0], steady.m)
         u = whole.shares_of_levels(pairs * posterior[:, 1], start[1], steady.u)
         before = shares
         found = [float((pairs * posterior[:, place]).sum()) for place in range(posterior.shape[1])]

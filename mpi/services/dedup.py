@@ -266,6 +266,8 @@ def standing_of(data: Dataset) -> Standing:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if data.kept is not None:
+        return Standing(data.kept.texts["nhs"][0].astype(np.int64), data.kept.flags["nhs_verified"])
     table = pq.read_table(data.prepared, columns=["nhs", "nhs_verified"])
     coded = table["nhs"].cast(pa.string()).combine_chunks().dictionary_encode()
     number = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -18,9 +18,9 @@ from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
 from mpi.engines.base import Dataset
 from mpi.engines.local import kernels
 from mpi.engines.local.columns import Table
-from mpi.engines.local.engine import LocalEngine
+from mpi.engines.local.engine import Compared, LocalEngine
 from mpi.engines.local.facts import PairFacts
-from mpi.engines.local.keys import candidates
+from mpi.engines.local.keys import Candidates, candidates
 from mpi.engines.local.levels import Chunk
 from mpi.engines.weigh_columns import (
     NO_RULE,
@@ -94,7 +94,8 @@ def same_as_python(
     left = np.array([a for a, _ in pairs], dtype=np.int32)
     right = np.array([b for _, b in pairs], dtype=np.int32)
     levels = ENGINE.levels(table, model.comparisons, left, right)
-    terms = ENGINE.terms(table, model, left, right)
+    compared = Compared(Candidates(left, right, 0, 0), levels)
+    terms = ENGINE.terms(table, model, compared)
     facts = PairFacts(Chunk(table, left, right, ENGINE.connection)).work_out()
     weighed = weigh(model, levels, terms)
     texts = pattern_texts(levels)

@@ -78,7 +78,7 @@ class Column:
     @cached_property
     def has_space(self) -> NDArray[np.bool_]:
         """Whether a value has several words, perhaps."""
-        return self.ints(lambda value: len(value.split()) != 1) > 0
+        return self.ints(lambda value: value.split() != [value]) > 0
 
     @cached_property
     def dates(self) -> tuple[Ints, Ints]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi.engines.base import Dataset, PairPatterns, Progress, silent
+from mpi.engines.base import MISSING, Dataset, PairPatterns, Progress, Weighed, silent
 from mpi.engines.local.columns import Table
 from mpi.engines.local.facts import PairFacts
 from mpi.engines.local.keys import Candidates, candidates
@@ -60,11 +60,20 @@ class LocalEngine:
         compared = self.compared(data, model.comparisons, between=between, progress=progress)
         table, found = self.table(data), compared.pairs
         begin = time.perf_counter()
-        terms = self.terms(table, model, found.left, found.right)
-        facts = self._facts(table, model, compared, terms, progress)
+        terms = self.terms(table, model, compared)
+        weighed = weigh(model, compared.levels, terms)
+        facts = self._facts(table, compared, weighed, progress)
         seconds = {**compared.seconds, "facts": time.perf_counter() - begin}
         return PairPatterns(
-            found.left, found.right, compared.levels, terms, facts, found.skipped_keys, found.skipped_records, seconds
+            found.left,
+            found.right,
+            compared.levels,
+            terms,
+            facts,
+            found.skipped_keys,
+            found.skipped_records,
+            seconds,
+            weighed,
         )
 
     def compared(
@@ -108,35 +117,34 @@ class LocalEngine:
                 progress("compare", done / len(parts))
         return found
 
-    def terms(
-        self, table: Table, model: LinkageModel, left: NDArray[np.int32], right: NDArray[np.int32]
-    ) -> list[NDArray[np.float64] | None]:
-        """Per comparison the bits of its frequency table for each pair."""
-        found: list[NDArray[np.float64] | None] = []
-        for c in model.comparisons:
+    def terms(self, table: Table, model: LinkageModel, compared: Compared) -> list[NDArray[np.float64] | None]:
+        """Per comparison the bits of its frequency table for each pair, 0 where the level takes no share of them."""
+
+        def of_comparison(place: int) -> NDArray[np.float64] | None:
+            c = model.comparisons[place]
             if c.table is None:
-                found.append(None)
-                continue
+                return None
             column, of = table.column(c.table), Terms(model, c).of
             bits = np.array([*(of(value) for value in column.values), 0.0])
-            x, y = column.codes[left], column.codes[right]
-            term = np.minimum(bits[x], bits[y])
-            term[(x < 0) | (y < 0)] = 0.0
-            found.append(term)
-        return found
+            shares = np.zeros(MISSING + 1, dtype=bool)
+            shares[: len(c.levels)] = [level.frequency != 0.0 for level in c.levels]
+            pairs = np.flatnonzero(shares[compared.levels[place]])
+            x, y = column.codes[compared.pairs.left[pairs]], column.codes[compared.pairs.right[pairs]]
+            own = np.minimum(bits[x], bits[y])
+            own[(x < 0) | (y < 0)] = 0.0
+            term = np.zeros(len(compared.pairs.left))
+            term[pairs] = own
+            return term
 
-    def _facts(
-        self,
-        table: Table,
-        model: LinkageModel,
-        compared: Compared,
-        terms: list[NDArray[np.float64] | None],
-        progress: Progress,
-    ) -> NDArray[np.int64]:
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(of_comparison, range(len(model.comparisons))))
+
+    def _facts(self, table: Table, compared: Compared, weighed: Weighed, progress: Progress) -> NDArray[np.int64]:
         left, right = compared.pairs.left, compared.pairs.right
-        zones = weigh(model, compared.levels, terms).zones
-        same = {name: _equal(table, name, left, right) for name in ("nhs_number", "other_id", "birth")}
-        wanted = np.flatnonzero(asked(zones, same["nhs_number"], same["other_id"], same["birth"]))
+        names = ("nhs_number", "other_id", "birth")
+        with ThreadPoolExecutor(self.threads) as pool:
+            same = list(pool.map(lambda name: _equal(table, name, left, right), names))
+        wanted = np.flatnonzero(asked(weighed.zones, *same))
         facts = np.zeros(len(left), dtype=np.int64)
 
         def work(part: slice) -> None:

@@ -150,7 +150,7 @@ class Blocks:
 def _blocks(keys: Sequence[Ints]) -> Blocks:
     rids = np.concatenate([np.flatnonzero(key >= 0) for key in keys])
     own = np.concatenate([key[key >= 0] for key in keys])
-    order = np.argsort(own, kind="stable")
+    order = np.argsort(own)  # in which order records of one key come does not matter
     own, rids = own[order], rids[order]
     starts = np.flatnonzero(np.append(len(own) > 0, own[1:] != own[:-1])[: len(own)])
     return Blocks(own, rids, starts, np.diff(np.append(starts, len(own))))

@@ -112,8 +112,9 @@ class _Estimate:
         sizes: list[NDArray[np.int64]] = []
         for field in sorted(SHARED_VALUES):
             codes = self.table.column(field).codes[self.known]
-            order = np.argsort(codes, kind="stable")
-            order = order[codes[order] >= 0]
+            # Code and record in one number: sorting these is many times as fast as a stable order of the codes.
+            placed = np.sort(codes[codes >= 0].astype(np.int64) << 32 | np.flatnonzero(codes >= 0))
+            order = placed & 0xFFFFFFFF
             counts = np.bincount(codes[order])
             members.append(order[counts[codes[order]] > 1])
             sizes.append(counts[counts > 1])
