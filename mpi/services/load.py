@@ -72,6 +72,8 @@ class Loaded:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    held: int = 0
+    """Rows that describe another person than their number did: they wait for a human, and changed nothing."""
     linked: int = 0
     """Rows whose record joined a person who was known before."""
     tasks: int = 0

@@ -50,6 +50,32 @@ TASK_QUESTIONS: dict[str, str] = {
     TaskType.TRACE_CONFLICT: "Tracing speaks against this NHS number. Is it this person's all the same?",
 }
 
+_KEPT_APART = "They are kept apart for good, and never put to you again."
+
+ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
+    TaskType.HELD_LINK: {
+        Verdict.SAME: ("Same person", "Both numbers belong to one person from now on."),
+        Verdict.DIFFERENT: ("Different people", _KEPT_APART),
+    },
+    TaskType.HELD_MOVE: {
+        Verdict.SAME: ("Same person", "Number A moves to the person of number B."),
+        Verdict.DIFFERENT: ("Different people", _KEPT_APART),
+    },
+    TaskType.POSSIBLE_OVERLAY: {
+        Verdict.SAME: ("Same person", "The update is applied: the number says B from now on."),
+        Verdict.DIFFERENT: ("Different people", "The update is dropped: the number goes on saying A."),
+    },
+    TaskType.REUSED_NUMBER: {
+        Verdict.SAME: ("Same person", "The update is applied to the number that A was merged into."),
+        Verdict.DIFFERENT: ("Different people", "The update is dropped. The hospital must give another number."),
+    },
+    TaskType.DELETED_NUMBER: {
+        Verdict.SAME: ("Yes, it was deleted rightly", "The record is kept, and takes no part in matching."),
+        Verdict.DIFFERENT: ("No, it is still in use", "The record takes part in matching again."),
+    },
+}
+"""What the two answers to some kinds of task are called, and what they do; others ask whether two are one person."""
+
 STATES: dict[str, str] = {
     TaskState.OPEN: "Open",
     TaskState.WAITING: "Waiting for an answer",
@@ -210,6 +236,7 @@ FILTERS = {
 WORDS = {
     "task_types": TASK_TYPES,
     "task_questions": TASK_QUESTIONS,
+    "answers": ANSWERS,
     "states": STATES,
     "verdicts": VERDICTS,
     "rules": RULES,

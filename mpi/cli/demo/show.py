@@ -17,6 +17,11 @@ _TASKS = {
     "two-nhs-numbers-on-one-person": "two NHS numbers on one person",
     "broken-cluster": "a record that fits no longer",
     "held-merge": "merges held",
+    "held-link": "links held",
+    "held-move": "moves of numbers held",
+    "possible-overlay": "updates that describe somebody else",
+    "reused-number": "merged numbers used again",
+    "deleted-number": "numbers deleted",
 }
 _ANSWERS = {"AA": "accepted", "AE": "refused: content", "AR": "not taken", "conflict": "kept: control id used again"}
 
