@@ -17,6 +17,8 @@ from mpi.matching.gate_evidence import (
 )
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.services import numbers
+from mpi.store.persons import DECISION
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
 
@@ -25,13 +27,13 @@ TRUSTED_KINDS = ("hospital", "national")
 
 def gather(unit: UnitOfWork, config: Config, header: StudyHeader) -> Evidence:
     """The evidence about `header`: where its numbers lead, what is known of the person and of the study."""
-    numbers = tuple(_follow(unit, config, one) for one in _ids(header))
+    followed = tuple(_follow(unit, config, one) for one in _ids(header))
     study = unit.studies.get(header.study_uid)
     holder = _survivors(unit, [study.person_id]) if study and study.person_id is not None else frozenset()
     return Evidence(
         header=header,
-        numbers=numbers,
-        person=_person(unit, numbers),
+        numbers=followed,
+        person=_person(unit, followed),
         study_person=next(iter(holder), None),
         earlier_persons=_survivors(unit, unit.studies.persons_of_checks(header.study_uid)),
         today=date.fromisoformat(unit.now[:10]),
@@ -111,7 +113,8 @@ def _national(unit: UnitOfWork, config: Config, value: str) -> Number:
 
 def _with_nhs_number(unit: UnitOfWork, config: Config, number: str) -> list[StoredRecord]:
     """The records that carry it now; a number of the test range counts only on records of a test authority."""
-    records = list(unit.records.get(unit.records.with_number(NHS, number)).values())
+    found = numbers.carriers(unit, number)
+    number, records = found.number, list(found.records)
     if nhs_number.range_of(number) is nhs_number.Range.TEST:
         return [record for record in records if config.admits_test_numbers(record.authority)]
     return records
@@ -132,7 +135,7 @@ def _local(unit: UnitOfWork, authority: Authority, value: str) -> Number:
 def _persons_of(unit: UnitOfWork, records: Iterable[StoredRecord]) -> frozenset[int]:
     """The persons that stand for these records now; merged records and persons lead to their survivors."""
     standing = [unit.records.survivor(record) for record in records]
-    ids = {record.id for record in standing if record.status == ACTIVE}
+    ids = {record.id for record in standing if record.status == ACTIVE and not record.protected}
     links = (unit.persons.current_link(record_id) for record_id in sorted(ids))
     return _survivors(unit, [link.person_id for link in links if link is not None])
 
@@ -141,8 +144,8 @@ def _survivors(unit: UnitOfWork, person_ids: Iterable[int]) -> frozenset[int]:
     return frozenset(unit.persons.survivor(person).id for person in unit.persons.get(person_ids).values())
 
 
-def _person(unit: UnitOfWork, numbers: Iterable[Number]) -> KnownPerson | None:
-    leads = [number.persons for number in numbers if number.state is NumberState.FOUND]
+def _person(unit: UnitOfWork, followed: Iterable[Number]) -> KnownPerson | None:
+    leads = [number.persons for number in followed if number.state is NumberState.FOUND]
     common = frozenset.intersection(*leads) if leads else frozenset()
     return _known(unit, next(iter(common))) if len(common) == 1 else None
 
@@ -160,7 +163,7 @@ def _known(unit: UnitOfWork, person_id: int) -> KnownPerson:
         ),
         restricted=any(record.restricted for record in (*records, *absorbed)),
         open_tasks=len(unit.tasks.open_of(every)),
-        kept_apart=any(unit.persons.kept_apart_from(record_id) for record_id in every),
+        kept_apart=any(DECISION in unit.persons.kept_apart_how(record_id).values() for record_id in every),
         used_again=any(_used_again(unit, record) for record in records),
     )
 

@@ -16,7 +16,7 @@ from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import Candidate, PersonFacts, decide_record
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.store.persons import MANUAL, Grounds, StoredLink
+from mpi.store.persons import MANUAL, PROTECTED, Grounds, StoredLink
 from mpi.store.records import StoredRecord
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
@@ -187,6 +187,15 @@ def kept_apart(unit: UnitOfWork, one: int, other: int) -> bool:
         return bool(apart & {whole, *(m.record_id for m in members)})
 
     return against(one, other) or against(other, one)
+
+
+def carry_apart(unit: UnitOfWork, old: int, new: int, reason: str, cause: Cause) -> None:
+    """Keep the record `new`, which stands for `old` now, apart from all that `old` was kept apart from."""
+    for other, kind in unit.persons.kept_apart_how(old).items():
+        # The history of a new identity must not tell of the one that was left behind: the event is the other's.
+        one, two = (other, new) if kind == PROTECTED else (new, other)
+        action = Action.PROTECTED if kind == PROTECTED else Action.KEPT_APART
+        unit.persons.keep_apart(one, two, cause.actor.name, reason, cause.task_id, kind=kind, event=cause.event(action))
 
 
 def check_join(unit: UnitOfWork, one: int, other: int) -> None:

@@ -147,6 +147,8 @@ class Merger:
     def _objection_to_people(self, unit: UnitOfWork, subsumed: StoredRecord, surviving: StoredRecord) -> str | None:
         if subsumed.held_task or surviving.held_task:
             return _UPDATE_HELD
+        if subsumed.protected != surviving.protected:
+            return "The two numbers cannot be merged by a message."
         losing, keeping = identity.person_of(unit, subsumed.id), identity.person_of(unit, surviving.id)
         numbers = unit.records.numbers_of_persons({p for p in (losing, keeping) if p is not None})
         verified = {value for own in numbers.values() for value, sure in own if sure}
@@ -200,15 +202,7 @@ class Merger:
         if subsumed.restricted and not surviving.restricted:
             # Whoever is protected under one number is protected under the other, until the source says otherwise.
             unit.records.restrict(surviving, event=cause.event(Action.RECORD_UPDATED, detail={"restricted": True}))
-        for other in unit.persons.kept_apart_from(subsumed.id):
-            unit.persons.keep_apart(
-                surviving.id,
-                other,
-                cause.actor.name,
-                "carried over by a merge",
-                cause.task_id,
-                event=cause.event(Action.KEPT_APART),
-            )
+        identity.carry_apart(unit, subsumed.id, surviving.id, "carried over by a merge", cause)
         if link.person_id != survivor_link.person_id:
             left_behind = unit.persons.members([link.person_id])
             identity.retire(unit, link.person_id, survivor_link.person_id, cause, reason)
@@ -245,7 +239,7 @@ class Merger:
                 detail={"authority": new.authority, "local_id": new.value, "renamed_from": old.id},
             ),
         )
-        numbers.hand_on(unit, old.id, record_id, cause)
+        numbers.hand_on(unit, old, record_id, cause)
         link = unit.persons.current_link(old.id)
         if link is None:
             raise AssertionError("an active record without a person")
@@ -264,15 +258,7 @@ class Merger:
             said_at=said_at,
         )
         identity.settle_deletion(unit, old.id, cause)
-        for other in unit.persons.kept_apart_from(old.id):
-            unit.persons.keep_apart(
-                record_id,
-                other,
-                cause.actor.name,
-                "carried over by a change of number",
-                None,
-                event=cause.event(Action.KEPT_APART),
-            )
+        identity.carry_apart(unit, old.id, record_id, "carried over by a change of number", cause)
         return Merged("renamed", record_id, link.person_id)
 
     def _hold(self, unit: UnitOfWork, pairs: Sequence[MergePair], held: HeldMerge, cause: Cause) -> Merged:

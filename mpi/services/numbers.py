@@ -10,6 +10,7 @@ from mpi.domain.audit import Action
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
 from mpi.domain.trace import Traced, TraceOutcome
 from mpi.matching import nhs_number
+from mpi.matching.block import blocking_keys
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.matching.traced import STATUS, holds, with_trace
@@ -60,9 +61,13 @@ def status_of(record: StoredRecord) -> str | None:
     return _status(record.recorded, answer, Prepared.from_json(record.prepared).nhs is not None)
 
 
-def hand_on(unit: UnitOfWork, old: int, new: int, cause: Cause) -> None:
-    """Let the record that another was renamed to carry its CHI, H&SC and old-style numbers too."""
-    carried = [Identifier(row.authority, row.value) for row in unit.records.identifiers_of([old])]
+def hand_on(unit: UnitOfWork, old: StoredRecord, new: int, cause: Cause) -> None:
+    """Let the record that another was renamed to carry its CHI and H&SC numbers too, and be hidden where it was."""
+    if old.protected:
+        record = unit.records.get([new])[new]
+        keys = blocking_keys(Prepared.from_json(record.prepared))
+        unit.records.protect(record, True, keys, event=cause.event(Action.PROTECTED))
+    carried = [Identifier(row.authority, row.value) for row in unit.records.identifiers_of([old.id])]
     others = [one for one in carried if one.authority != NHS]
     if others:
         unit.records.keep_identifiers(new, others, event=cause.event(Action.RECORD_UPDATED))

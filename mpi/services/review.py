@@ -133,7 +133,7 @@ class Review:
         role = role_of(actor)
         check(role, Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
-            task = _found(unit, task_id)
+            task = _shown(unit, task_id)
             summary = views.task_summary(unit, self._config, task)
             restricted = any(side is not None and side.restricted for side in (summary.left, summary.right))
             comparisons, weight = self._evidence(unit, task, restricted)
@@ -191,7 +191,7 @@ class Review:
         if not reason:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
-            task = _found(unit, task_id)
+            task = _shown(unit, task_id)
             state = next_state(task.state, verdict)
             cause = Cause(actor, task.message_id, task_id)
             unit.tasks.add_verdict(
@@ -262,9 +262,9 @@ def _about(unit: UnitOfWork, task: StoredTask) -> tuple[int, int] | None:
     return unit.records.survivor(both[task.left_record]).id, unit.records.survivor(both[task.right_record]).id
 
 
-def _found(unit: UnitOfWork, task_id: int) -> StoredTask:
+def _shown(unit: UnitOfWork, task_id: int) -> StoredTask:
     task = unit.tasks.get(task_id)
-    if task is None:
+    if task is None or not unit.tasks.is_shown(task):
         raise NotFound(f"there is no review task {task_id}")
     return task
 

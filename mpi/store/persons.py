@@ -11,7 +11,7 @@ from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
-from mpi.store.tables import do_not_link, link, person
+from mpi.store.tables import do_not_link, link, person, study
 
 AUTOMATIC, MANUAL, FEED, NEW = "automatic", "manual", "feed", "new"
 """How a link came to be: by matching, by a reviewer, by a merge message, or as the first record of a new person."""
@@ -73,6 +73,11 @@ _persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
+_studies_follow = (
+    update(study)
+    .where(study.c.record_id == bindparam("of_record"), study.c.person_id.is_not(None))
+    .values(person_id=bindparam("to_person"))
+)
 _end_link = update(link).where(link.c.id == bindparam("link_id"))
 _current_link = select(link).where(link.c.record_id == bindparam("record_id"), link.c.valid_to.is_(None))
 _links_of_records = (
@@ -172,7 +177,7 @@ class Persons:
         self._trail.add(replace(event, person_id=person_id, changes_identity=True))
 
     def link(self, record_id: int, person_id: int, grounds: Grounds, *, event: AuditEvent) -> None:
-        """Tie a record, which must have no current link, to a person."""
+        """Tie a record, which must have no current link, to a person; studies that came by its number go with it."""
         self._connection.later(
             _insert_link,
             {
@@ -183,7 +188,16 @@ class Persons:
                 **grounds._asdict(),
             },
         )
+        if grounds.how != NEW:
+            self.take_studies(record_id, person_id)
         self._trail.add(replace(event, record_id=record_id, person_id=person_id, changes_identity=True))
+
+    def take_studies(self, record_id: int, person_id: int) -> None:
+        """Let the studies that were attached by this record's number be this person's.
+
+        Goes with a change of whose the number is, which is in the audit.
+        """
+        self._connection.later(_studies_follow, {"of_record": record_id, "to_person": person_id})
 
     def end_link(self, current: StoredLink, by: str, reason: str | None, *, event: AuditEvent) -> None:
         """End a link; it stays as history."""
@@ -272,5 +286,9 @@ class Persons:
 
     def kept_apart_from(self, record_id: int) -> set[int]:
         """The records that are known to be another person than this one's."""
+        return set(self.kept_apart_how(record_id))
+
+    def kept_apart_how(self, record_id: int) -> dict[int, str]:
+        """The same with why: `DECISION` or `PROTECTED`."""
         rows = self._connection.execute(_apart_of, {"record_id": record_id})
-        return {row.record_high if row.record_low == record_id else row.record_low for row in rows}
+        return {row.record_high if row.record_low == record_id else row.record_low: row.kind for row in rows}

@@ -80,6 +80,8 @@ source_record = Table(
     Column("created_at", _Instant, nullable=False),
     Column("updated_at", _Instant, nullable=False),
     UniqueConstraint("authority", "local_id"),
+    # Few records, asked for by every look at the queue.
+    Index("ix_source_record_protected", "id", sqlite_where=text("protected"), postgresql_where=text("protected")),
 )
 
 record_version = Table(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.review import TaskState, TaskType, Verdict
@@ -61,8 +61,14 @@ class StoredVerdict(NamedTuple):
     reason: str
 
 
+# A task about an identity that its person left behind is nobody's to see; it stays, for when it may be shown again.
+_SHOWN = text(
+    "coalesce(review_task.left_record, 0) NOT IN (SELECT id FROM source_record WHERE protected)"
+    " AND coalesce(review_task.right_record, 0) NOT IN (SELECT id FROM source_record WHERE protected)"
+)
 _insert = insert(t)
 _get = select(t).where(t.c.id == bindparam("task_id"))
+_shown = select(t.c.id).where(t.c.id == bindparam("task_id"), _SHOWN)
 _open_pair = select(t.c.id).where(
     t.c.type == bindparam("type"),
     t.c.state != TaskState.CLOSED.value,
@@ -88,12 +94,13 @@ _page = (
     .where(
         t.c.state == bindparam("state"),
         or_(bindparam("type", type_=t.c.type.type).is_(None), t.c.type == bindparam("type", type_=t.c.type.type)),
+        _SHOWN,
     )
     .order_by(t.c.weight.desc().nulls_last(), t.c.id)
     .limit(bindparam("most"))
     .offset(bindparam("skip"))
 )
-_counts = select(t.c.state, t.c.type, func.count()).group_by(t.c.state, t.c.type)
+_counts = select(t.c.state, t.c.type, func.count()).where(_SHOWN).group_by(t.c.state, t.c.type)
 _insert_verdict = insert(task_verdict)
 _released = (
     select(func.max(t.c.closed_at))
@@ -107,7 +114,7 @@ _released = (
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
 _next = (
     select(t.c.id)
-    .where(t.c.state == TaskState.OPEN.value, t.c.id != bindparam("after"))
+    .where(t.c.state == TaskState.OPEN.value, t.c.id != bindparam("after"), _SHOWN)
     .order_by(t.c.weight.desc().nulls_last(), t.c.id)
     .limit(1)
 )
@@ -175,6 +182,10 @@ class Tasks:
         values = {"evidence": json.dumps(evidence, ensure_ascii=False), "updated_at": self._trail.now}
         self._connection.later(_update, {"task_id": task.id, **values})
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def is_shown(self, task: StoredTask) -> bool:
+        """Whether people may see a task: neither of its records is an identity that was left behind."""
+        return self._connection.execute(_shown, {"task_id": task.id}).first() is not None
 
     def get(self, task_id: int) -> StoredTask | None:
         """The task with this id; None when there is none."""

@@ -42,7 +42,7 @@ _rows = (
         link.c.person_id,
     )
     .join(link, (link.c.record_id == source_record.c.id) & link.c.valid_to.is_(None))
-    .where(source_record.c.id > bindparam("after"))
+    .where(source_record.c.id > bindparam("after"), source_record.c.protected.is_(False))
     .order_by(source_record.c.id)
     .limit(_PAGE)
 )

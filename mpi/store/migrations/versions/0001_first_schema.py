@@ -173,6 +173,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source_record")),
         sa.UniqueConstraint("authority", "local_id", name=op.f("uq_source_record_authority_local_id")),
     )
+    op.create_index(
+        "ix_source_record_protected",
+        "source_record",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("protected"),
+        postgresql_where=sa.text("protected"),
+    )
     op.create_index(op.f("ix_source_record_merged_into"), "source_record", ["merged_into"], unique=False)
     op.create_table(
         "do_not_link",

@@ -1,0 +1,161 @@
+"""An identity that its person left behind: kept, fed, and shown to nobody but who may."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import pytest
+from sqlalchemy import select
+
+from mpi.bootstrap import App
+from mpi.domain.audit import Action, Actor
+from mpi.domain.errors import Conflict, NotAllowed, NotFound
+from mpi.domain.messages import AckCode
+from mpi.domain.person import NHS
+from mpi.domain.roles import PERMISSIONS, Permission, Role
+from mpi.services.trace_export import Counts, Restricted
+from mpi.store.tables import audit_event
+from tests.builders import demographics, nhs_number
+from tests.index import MACHINE, REVIEWER, merge, open_index, persons_of, register
+from tests.invariants import check_index
+
+OLD, NEW = nhs_number(1), nhs_number(2)
+GUARDIAN = Actor("iris", Role.IG_AUDITOR.value)
+WAS = {"given_name": "Martin", "sex": "male", "nhs_number": OLD, "nhs_number_status": "01"}
+IS = {"given_name": "Maria", "sex": "female", "nhs_number": NEW, "nhs_number_status": "01"}
+
+
+@pytest.fixture
+def app(migrated_url: str) -> Iterator[App]:
+    """RXX 1 and RYY 1 knew the person before, RXX 2 knows the new identity."""
+    app = open_index(migrated_url)
+    register(app, "RXX", "1", **WAS)
+    register(app, "RYY", "1", **WAS)
+    register(app, "RXX", "2", **IS)
+    yield app
+    check_index(app.store)
+    app.close()
+
+
+@pytest.fixture
+def hidden(app: App) -> tuple[str, str]:
+    old, new = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert old != new
+    app.protected.hide(GUARDIAN, old, new, "case 12")
+    return old, new
+
+
+LOOKS: dict[str, Callable[[App, str], object]] = {
+    "search-by-nhs-number": lambda app, _: app.people.search(REVIEWER, nhs_number=OLD),
+    "search-by-local-number": lambda app, _: app.people.search(REVIEWER, local_id="1"),
+    "search-by-hospital-and-number": lambda app, _: app.people.search(REVIEWER, local_id="1", authority="RYY"),
+    "search-by-name": lambda app, _: app.people.search(REVIEWER, family_name="Ashworth", birth_date="1968-03-24"),
+    "match": lambda app, _: app.matcher.match(MACHINE, demographics(**WAS), authority="RZZ").candidates,
+    "queue": lambda app, _: app.review.queue(REVIEWER).tasks,
+    "home-page-counts": lambda app, _: [n for n in app.overview.counts().tasks_by_type.values() if n],
+    "trace-export": lambda app, _: [
+        row
+        for row in app.trace_export.rows(GUARDIAN, Counts(), restricted=Restricted.WITHOUT_HOME, again=True)
+        if row["nhs_number"] == OLD
+    ],
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_nothing_that_users_see_leads_to_it(
+    app: App, hidden: tuple[str, str], look: Callable[[App, str], object]
+) -> None:
+    old, _ = hidden
+    shown = json.dumps([str(one) for one in look(app, old)])  # type: ignore[attr-defined]
+    assert old not in shown
+    assert OLD not in shown
+    assert "Martin" not in shown
+    assert "RYY" not in shown
+
+
+def test_it_is_unknown_to_whoever_asks_by_its_own_names(app: App, hidden: tuple[str, str]) -> None:
+    old, _ = hidden
+    with pytest.raises(NotFound):
+        app.people.person(REVIEWER, old)
+    for authority, value in ((NHS, OLD), ("RXX", "1"), ("RYY", "1")):
+        with pytest.raises(NotFound):
+            app.people.crosswalk(MACHINE, authority, value)
+
+
+def test_the_page_of_the_new_identity_says_nothing_of_it(app: App, hidden: tuple[str, str]) -> None:
+    old, new = hidden
+    page = json.dumps(asdict(app.people.person(REVIEWER, new)), default=str)
+    for trace in (old, OLD, "Martin", "RYY", "case 12", "different people", "do-not-link", "protected"):
+        assert trace not in page
+
+
+def test_it_goes_on_taking_its_feed_and_stays_hidden(app: App, hidden: tuple[str, str]) -> None:
+    old, new = hidden
+    outcome = register(app, "RXX", "1", **WAS, postcode="EX4 9ZZ")
+    assert outcome.ack is AckCode.ACCEPTED
+    assert register(app, "RXX", "1", **{**WAS, "given_name": "Maria", "nhs_number": NEW}).ack is AckCode.ACCEPTED
+    assert app.review.queue(REVIEWER).tasks == ()
+    assert persons_of(app, ("RXX", "2")) == [new]
+    with pytest.raises(NotFound):
+        app.people.person(REVIEWER, old)
+
+
+def test_a_new_record_of_the_person_joins_the_new_identity_alone(app: App, hidden: tuple[str, str]) -> None:
+    _, new = hidden
+    register(app, "RZZ", "7", **IS)
+    assert persons_of(app, ("RZZ", "7")) == [new]
+    assert app.review.queue(REVIEWER).tasks == ()
+
+
+def test_a_merge_by_message_does_not_bring_the_two_together(app: App, hidden: tuple[str, str]) -> None:
+    _, new = hidden
+    assert merge(app, "1", "2").ack in (AckCode.ACCEPTED, AckCode.ERROR)
+    assert persons_of(app, ("RXX", "2")) == [new]
+    assert app.review.queue(REVIEWER).tasks == ()
+    found = app.people.crosswalk(MACHINE, "RXX", "2").identifiers
+    assert {entry.value for entry in found} == {"2", NEW}
+
+
+def test_a_change_of_its_number_does_not_show_it(app: App, hidden: tuple[str, str]) -> None:
+    merge(app, "1", "1-new")
+    with pytest.raises(NotFound):
+        app.people.crosswalk(MACHINE, "RXX", "1-new")
+
+
+def test_who_may_is_told_and_each_look_is_audited(app: App, hidden: tuple[str, str]) -> None:
+    old, new = hidden
+    for asked in hidden:
+        (found,) = app.protected.look(GUARDIAN, asked)
+        assert (found.old, found.new, found.by) == (old, (new,), "iris")
+    with app.store.reading() as unit:
+        looks = select(audit_event.c.seq).where(audit_event.c.action == Action.PROTECTED_READ.value)
+        assert len(unit.connection.execute(looks).all()) >= 2
+
+
+@pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
+def test_who_may_look_and_who_may_hide(migrated_sqlite_url: str, role: Role) -> None:
+    app = open_index(migrated_sqlite_url)
+    register(app, "RXX", "1", **WAS)
+    register(app, "RXX", "2", **IS)
+    actor = Actor("somebody", role.value)
+    old, new = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    if Permission.PROTECT in PERMISSIONS[role]:
+        app.protected.hide(actor, old, new, "case 12")
+    else:
+        with pytest.raises(NotAllowed):
+            app.protected.hide(actor, old, new, "case 12")
+    if Permission.SEE_PROTECTED not in PERMISSIONS[role]:
+        with pytest.raises(NotAllowed):
+            app.protected.look(actor, old)
+    assert (Permission.SEE_PROTECTED in PERMISSIONS[role]) == (role is Role.IG_AUDITOR)
+    app.close()
+
+
+def test_hiding_is_taken_back_and_the_two_stay_apart(app: App, hidden: tuple[str, str]) -> None:
+    old, new = hidden
+    app.protected.show_again(GUARDIAN, old, "hidden by mistake")
+    assert persons_of(app, ("RXX", "1"), ("RYY", "1"), ("RXX", "2")) == [old, old, new]
+    with pytest.raises(Conflict):
+        app.protected.show_again(GUARDIAN, old, "again")
+    register(app, "RXX", "1", **{**IS})
+    assert persons_of(app, ("RXX", "2")) == [new]
