@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "users": ("mpi.cli.users", "Add accounts, set roles, lock accounts, issue tokens."),
     "replay": ("mpi.cli.replay", "Carry out kept messages that failed."),
     "trace": ("mpi.cli.trace", "Exchange files with an NHS number tracing service."),
+    "protect": ("mpi.cli.protect", "Hide an identity that its person left behind."),
     "backup": ("mpi.cli.backup", "Save the whole index to a file while it runs."),
     "restore": ("mpi.cli.restore", "Put a saved index into a database."),
     "audit": ("mpi.cli.audit", "Verify the audit trail."),
