@@ -203,6 +203,7 @@ class Merger:
             # Whoever is protected under one number is protected under the other, until the source says otherwise.
             unit.records.restrict(surviving, event=cause.event(Action.RECORD_UPDATED, detail={"restricted": True}))
         identity.carry_apart(unit, subsumed.id, surviving.id, "carried over by a merge", cause)
+        unit.persons.take_studies(subsumed.id, survivor_link.person_id)
         if link.person_id != survivor_link.person_id:
             left_behind = unit.persons.members([link.person_id])
             identity.retire(unit, link.person_id, survivor_link.person_id, cause, reason)

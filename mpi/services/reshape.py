@@ -89,14 +89,13 @@ class Reshaper:
 
     def _arrive(self, record_id: int) -> None:
         wanted = self.after.person_of.get(record_id)
-        if wanted is None:
-            return
-        person_id = self._person(wanted)
-        grounds = self._grounds(record_id, wanted)
-        self.unit.persons.link(
-            record_id, person_id, grounds, event=identity.link_event(self.cause, grounds, self.reason)
-        )
-        self.unit.studies.follow(record_id, person_id)
+        if wanted is not None:
+            grounds = self._grounds(record_id, wanted)
+            event = identity.link_event(self.cause, grounds, self.reason)
+            self.unit.persons.link(record_id, self._person(wanted), grounds, event=event)
+        through = self.after.person_of.get(self.after.survivor(record_id))
+        if through is not None:
+            self.unit.persons.take_studies(record_id, self._person(through))
 
     def _person(self, wanted: int) -> int:
         if wanted < 0:

@@ -11,7 +11,7 @@ from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
-from mpi.store.tables import do_not_link, link, person, study
+from mpi.store.tables import do_not_link, link, person, source_record, study
 
 AUTOMATIC, MANUAL, FEED, NEW = "automatic", "manual", "feed", "new"
 """How a link came to be: by matching, by a reviewer, by a merge message, or as the first record of a new person."""
@@ -73,9 +73,11 @@ _persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
+_with_merged = select(source_record.c.id).where(source_record.c.id == bindparam("of_record")).cte(recursive=True)
+_with_merged = _with_merged.union(select(source_record.c.id).where(source_record.c.merged_into == _with_merged.c.id))
 _studies_follow = (
     update(study)
-    .where(study.c.record_id == bindparam("of_record"), study.c.person_id.is_not(None))
+    .where(study.c.record_id.in_(select(_with_merged.c.id)), study.c.person_id.is_not(None))
     .values(person_id=bindparam("to_person"))
 )
 _end_link = update(link).where(link.c.id == bindparam("link_id"))
@@ -193,7 +195,7 @@ class Persons:
         self._trail.add(replace(event, record_id=record_id, person_id=person_id, changes_identity=True))
 
     def take_studies(self, record_id: int, person_id: int) -> None:
-        """Let the studies that were attached by this record's number be this person's.
+        """Let the studies that were attached by this record's number, or one merged into it, be this person's.
 
         Goes with a change of whose the number is, which is in the audit.
         """

@@ -70,12 +70,6 @@ _of_persons = (
     select(t).where(t.c.person_id.in_(bindparam("ids", expanding=True))).order_by(t.c.first_seen_at, t.c.study_uid)
 )
 
-_follow = (
-    update(t)
-    .where(t.c.record_id == bindparam("of_record"), t.c.person_id.is_not(None))
-    .values(person_id=bindparam("to_person"))
-)
-
 
 def _study(row: Any) -> StoredStudy:
     return StoredStudy(
@@ -149,13 +143,6 @@ class Studies:
             self._follow(check, known=current is not None)
         self._trail.add(replace(event, study_uid=check.study_uid, person_id=check.person_id))
         return check_id
-
-    def follow(self, record_id: int, person_id: int) -> None:
-        """Let the studies that were attached by a record's number go with it to its person.
-
-        Goes with a change of that record's link, which is in the audit.
-        """
-        self._connection.later(_follow, {"of_record": record_id, "to_person": person_id})
 
     def _follow(self, check: NewCheck, *, known: bool) -> None:
         attach = check.decision is GateDecision.ATTACH

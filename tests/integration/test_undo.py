@@ -3,10 +3,12 @@
 import pytest
 
 from mpi.bootstrap import App
-from mpi.domain.audit import Actor
+from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Permission, Role, can
+from mpi.domain.study import GateDecision
+from mpi.store.studies import NewCheck
 from tests.builders import nhs_number
 from tests.history import changes, kept_apart, last_change, picture
 from tests.index import REVIEWER, SENIOR, merge, persons_of, register
@@ -220,3 +222,49 @@ def test_a_broken_task_of_the_past_is_not_opened_twice(app: App) -> None:
         change = undo(app, change)
     tasks = app.review.queue(REVIEWER).tasks
     assert len([t for t in tasks if t.type is TaskType.TWO_NHS_NUMBERS]) <= 1
+
+
+def attach_study(app: App, authority: str, value: str) -> None:
+    """An imaging study that the gate attached by a number."""
+    with app.store.writing() as unit:
+        record = unit.records.find(authority, value)
+        assert record is not None
+        current = unit.persons.current_link(unit.records.survivor(record).id)
+        assert current is not None
+        check = NewCheck("1.2.3", GateDecision.ATTACH, current.person_id, record.id, "{}", "[]", "1", "0" * 64)
+        unit.studies.add_check(check, attached_to=None, event=AuditEvent(SENIOR, Action.STUDY_CHECKED))
+
+
+def study_person(app: App) -> str:
+    with app.store.reading() as unit:
+        study = unit.studies.get("1.2.3")
+        assert study is not None
+        assert study.person_id is not None
+        person = unit.persons.get([study.person_id])[study.person_id]
+        return unit.persons.survivor(person).enterprise_id
+
+
+def test_a_study_goes_with_the_number_it_came_by(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RYY", "77")
+    attach_study(app, "RYY", "77")
+    link = last_change(app)
+    effect = app.undo.preview(SENIOR, link)
+    assert [study for study, _ in effect.studies] == ["1.2.3"]
+    undone = undo(app, link)
+    one, two = persons_of(app, ("RXX", "1"), ("RYY", "77"))
+    assert study_person(app) == two != one
+    undo(app, undone)
+    assert study_person(app) == one
+
+
+def test_a_study_goes_with_a_number_that_was_merged(app: App) -> None:
+    register(app, "RXX", "1", **LITTLE)
+    register(app, "RXX", "2")
+    attach_study(app, "RXX", "1")
+    before, survivor = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    assert study_person(app) == before
+    merge(app, "1", "2")
+    assert study_person(app) == survivor
+    undo(app)
+    assert study_person(app) == before
