@@ -14,10 +14,11 @@ from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskState, TaskType
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import Candidate, PersonFacts, decide_record
+from mpi.matching.home import without_home
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
 from mpi.store.persons import MANUAL, PROTECTED, Grounds, StoredLink
-from mpi.store.records import StoredRecord
+from mpi.store.records import CandidateRow, StoredRecord
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
@@ -70,15 +71,19 @@ def ask(
     record_id: int | None = None,
     own_person: int | None = None,
     count_skipped: bool = True,
+    guarded: bool = False,
 ) -> RecordDecision:
     """What matching says of a record against the index; the record itself and its own person are left out.
 
-    Keys that were skipped as too common are counted, unless the unit only reads (`count_skipped` False).
+    Keys that were skipped as too common are counted, unless the unit only reads (`count_skipped` False). For whoever is
+    not to learn where restricted people live these are found and compared without it (`guarded`).
     """
     ids, skipped = unit.records.block(keys, BLOCK_LIMIT)
     if skipped and count_skipped:
         unit.registry.count_problems("index", [ValueProblem("blocking_key", "too-common")] * skipped)
     rows = unit.records.candidates([i for i in ids if i != record_id])
+    if guarded:
+        rows = _guarded(unit, prepared, rows)
     candidates = [
         Candidate(row.record_id, row.person_id, Prepared.from_json(row.prepared))
         for row in rows
@@ -88,6 +93,21 @@ def ask(
         return RecordDecision(None, (), 0)
     facts = person_facts(unit, {c.person_id for c in candidates}, record_id)
     return _unless_in_doubt(unit, decide_record(model, prepared, candidates, facts))
+
+
+def _guarded(unit: UnitOfWork, prepared: Prepared, rows: list[CandidateRow]) -> list[CandidateRow]:
+    """The candidates, restricted people among them only where they are found without their home, and without it."""
+    restricted = unit.records.restricted_persons({row.person_id for row in rows})
+    if not restricted:
+        return rows
+    found = set(unit.records.block(blocking_keys(without_home(prepared)), BLOCK_LIMIT)[0])
+    return [
+        row._replace(prepared=without_home(Prepared.from_json(row.prepared)).to_json())
+        if row.person_id in restricted
+        else row
+        for row in rows
+        if row.person_id not in restricted or row.record_id in found
+    ]
 
 
 def _unless_in_doubt(unit: UnitOfWork, decision: RecordDecision) -> RecordDecision:
@@ -307,6 +327,8 @@ def person_of(unit: UnitOfWork, record_id: int) -> int | None:
     return current.person_id if current else None
 
 
+LINKED = "linked by the source"
+"""Why a link stands that came by an A24."""
 BY_LINK = ", by a link only"
 """Ends the source of a record that was made for a link whose number was not known."""
 

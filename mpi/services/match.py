@@ -8,11 +8,9 @@ from mpi.domain.decision import FieldEvidence, HardRule, Outcome, PersonDecision
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.roles import Permission, check, role_of
 from mpi.matching.block import blocking_keys
-from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
-from mpi.matching.prepared import Prepared
-from mpi.services import identity, views
+from mpi.services import identity, numbers, views
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 
@@ -20,7 +18,8 @@ from mpi.store.unit_of_work import Store, UnitOfWork
 class MatchCandidate:
     """A person in the index that the asked one may be, through its best record. `weight` in bits, prior included.
 
-    Of a restricted person, `weight`, `pattern` and `evidence` leave out where the person lives and is registered.
+    A restricted person is found, weighed and decided on without where it lives and is registered: that an address
+    agrees would tell it to whoever asks with one address after another. Hospital and number are withheld.
     """
 
     enterprise_id: str
@@ -35,7 +34,10 @@ class MatchCandidate:
 
 @dataclass(frozen=True, slots=True)
 class MatchAnswer:
-    """What registration would do (`outcome`), the candidates at or above review, best first, and unusable values."""
+    """What registration would do (`outcome`), the candidates at or above review, best first, and unusable values.
+
+    Restricted people are weighed without their home, by which registration might do more.
+    """
 
     outcome: Outcome
     candidates: tuple[MatchCandidate, ...]
@@ -58,11 +60,14 @@ class Matcher:
         """What would this person match? `authority` says whose record it would be (it decides on test numbers)."""
         check(role_of(actor), Permission.MATCH)
         admits = self._config.admits_test_numbers(authority) if authority else self._config.any_test_authority
-        prepared, problems = prepare(demographics, allow_test_numbers=admits)
+        own, problems = prepare(demographics, allow_test_numbers=admits)
         with self._store.reading() as unit:
-            decision = identity.ask(unit, self._model, prepared, blocking_keys(prepared), count_skipped=False)
+            prepared = numbers.current(unit, own)
+            decision = identity.ask(
+                unit, self._model, prepared, blocking_keys(prepared), count_skipped=False, guarded=True
+            )
             found = ([decision.link_to] if decision.link_to else []) + list(decision.reviews)
-            candidates = tuple(self._candidate(unit, prepared, one) for one in found[:limit])
+            candidates = tuple(self._candidate(unit, one) for one in found[:limit])
             unit.audit(
                 AuditEvent(
                     actor,
@@ -77,23 +82,18 @@ class Matcher:
         outcome = Outcome.LINK if decision.link_to else Outcome.REVIEW if decision.reviews else Outcome.APART
         return MatchAnswer(outcome, candidates, problems, decision.compared, self._model.hash)
 
-    def _candidate(self, unit: UnitOfWork, asked: Prepared, decision: PersonDecision) -> MatchCandidate:
+    def _candidate(self, unit: UnitOfWork, decision: PersonDecision) -> MatchCandidate:
         person = unit.persons.get([decision.person_id])[decision.person_id]
         record = unit.records.get([decision.record_id])[decision.record_id]
         pair = decision.pair
-        shown = pair
-        if views.is_restricted(unit, record):
-            # That an address agrees would tell it to whoever asks with one address after another.
-            shown = decide_pair(
-                self._model, views.without_home(asked), views.without_home(identity.prepared_of(record))
-            )
+        restricted = views.is_restricted(unit, record)
         return MatchCandidate(
             person.enterprise_id,
-            record.authority,
-            record.local_id,
-            shown.weight,
-            shown.pattern,
+            views.WITHHELD if restricted else record.authority,
+            views.WITHHELD if restricted else record.local_id,
+            pair.weight,
+            pair.pattern,
             pair.outcome,
             pair.rule,
-            shown.evidence,
+            pair.evidence,
         )

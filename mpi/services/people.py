@@ -163,7 +163,10 @@ class People:
             protected.check_shown(unit, person.id)
             records = tuple(views.records_of_person(unit, self._config, person.id))
             ids = [r.record_id for r in records]
-            history = tuple(views.history_line(line) for line in audit.of_person(unit.connection, person.id, ids))
+            history = tuple(
+                views.history_line(line, restricted=any(r.restricted for r in records))
+                for line in audit.of_person(unit.connection, person.id, ids)
+            )
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))
         merged_from = asked.enterprise_id if asked.id != person.id else None

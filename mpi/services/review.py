@@ -138,7 +138,7 @@ class Review:
             restricted = any(side is not None and side.restricted for side in (summary.left, summary.right))
             comparisons, weight = self._evidence(unit, task, restricted)
             history = tuple(
-                views.history_line(line)
+                views.history_line(line, restricted=restricted)
                 for line in audit.of_task(unit.connection, task_id)
                 if line.action != Action.TASK_READ.value
             )

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
+from mpi.domain.decision import HardRule
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.review import TaskState, TaskType
+from mpi.matching.home import without_home as without_home
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.services import identity
 from mpi.services.firewall import after_update, waiting
 from mpi.store.audit import AuditLine
 from mpi.store.persons import StoredLink
@@ -17,12 +20,20 @@ from mpi.store.unit_of_work import UnitOfWork
 HIDDEN = ("address_line", "town", "postcode", "phone", "email", "gp_practice")
 """Fields of a restricted person that are shown to nobody (PDS: address, telecom and practice are withheld)."""
 
+WITHHELD = "withheld"
+"""Stands for hospital and number of a restricted person's records: which sites know the person tells where it lives."""
+
+_TELL_HOME = frozenset({HardRule.TWINS.value, HardRule.HOUSEHOLD.value})
+_HOME_REASONS = {identity.reason_for(HardRule(rule)) for rule in _TELL_HOME}
+"""Rules that say that homes agree, and how they say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
     """A source record as it may be shown. `weight` (bits) is that of its link; None for a person's first record.
 
-    `restricted` is the person: this record or another of theirs. Then `weight` is None, for it counts the address.
+    `restricted` is the person: this record or another of theirs. Then `weight` is None, for it counts the address, and
+    hospital, local number and source are withheld.
     """
 
     record_id: int
@@ -94,11 +105,6 @@ _ACTIONS = {
 }
 
 
-def without_home(prepared: Prepared) -> Prepared:
-    """Prepared values without where the person lives or is registered: that these agree tells them, too."""
-    return replace(prepared, address=None, town=None, postcode=None, phone=None, email=None, gp=None)
-
-
 def withheld(recorded: Demographics) -> Demographics:
     """Recorded values without where the person lives or is registered."""
     return replace(recorded, **dict.fromkeys(HIDDEN))
@@ -128,19 +134,19 @@ def record_view(
     recorded = withheld(record.recorded) if restricted else record.recorded
     return RecordView(
         record_id=record.id,
-        authority=record.authority,
-        authority_name=authority.name if authority else record.authority,
-        local_id=record.local_id,
+        authority=WITHHELD if restricted else record.authority,
+        authority_name=WITHHELD if restricted else authority.name if authority else record.authority,
+        local_id=WITHHELD if restricted else record.local_id,
         status=record.status,
         restricted=restricted,
         recorded=recorded,
         nhs_verified=Prepared.from_json(record.prepared).nhs_verified,
-        problems=record.problems,
+        problems=tuple(p for p in record.problems if not (restricted and p.field in HIDDEN)),
         enterprise_id=enterprise_id,
         linked_since=link.valid_from if link else None,
         how=link.grounds.how if link else None,
         weight=link.grounds.weight if link and not restricted else None,
-        source=record.source,
+        source=WITHHELD if restricted else record.source,
         updated_at=record.updated_at,
     )
 
@@ -175,8 +181,11 @@ def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSumm
     if left is not None and right is None and "update" in task.evidence:
         right = _after_update(unit, config, left, task)
     restricted = any(side is not None and side.restricted for side in (left, right))
-    weight = None if restricted else task.weight
-    return TaskSummary(task.id, task.type, task.state, weight, task.rule, task.reason, task.created_at, left, right)
+    weight, rule, reason = task.weight, task.rule, task.reason
+    if restricted:
+        weight = None
+        rule, reason = (None, identity.reason_for(None)) if rule in _TELL_HOME else (rule, reason)
+    return TaskSummary(task.id, task.type, task.state, weight, rule, reason, task.created_at, left, right)
 
 
 def proposed(
@@ -199,18 +208,22 @@ def _after_update(unit: UnitOfWork, config: Config, left: RecordView, task: Stor
         restricted=restricted,
         recorded=withheld(recorded) if restricted else recorded,
         nhs_verified=prepared.nhs_verified,
-        problems=problems,
+        problems=tuple(p for p in problems if not (restricted and p.field in HIDDEN)),
         enterprise_id=None,
         linked_since=None,
         how=None,
         weight=None,
-        source=update.source,
+        source=WITHHELD if restricted else update.source,
         updated_at=task.updated_at,
     )
 
 
-def history_line(line: AuditLine) -> HistoryLine:
-    """An audit event in plain English."""
+def history_line(line: AuditLine, *, restricted: bool) -> HistoryLine:
+    """An audit event in plain English; of a restricted person neither which feed it was, nor that homes agree."""
     text = _ACTIONS.get(line.action, line.action)
     reason = line.body.get("reason")
-    return HistoryLine(line.at, line.actor, line.role, line.action, f"{text}: {reason}" if reason else text)
+    actor = line.actor
+    if restricted:
+        actor = WITHHELD if line.role == "feed" else actor
+        reason = None if reason in _HOME_REASONS else reason
+    return HistoryLine(line.at, actor, line.role, line.action, f"{text}: {reason}" if reason else text)

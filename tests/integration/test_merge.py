@@ -270,9 +270,9 @@ def test_a_restricted_number_stays_restricted_under_the_survivor(app: App) -> No
     merge(app, "1", "2")
     [person] = persons_of(app, ("RXX", "2"))
     shown = app.people.person(REVIEWER, person).records
-    assert [(r.local_id, r.restricted, r.recorded.address_line) for r in shown] == [
-        ("2", True, None),
-        ("1", True, None),
+    assert [(r.status, r.local_id, r.restricted, r.recorded.address_line) for r in shown] == [
+        ("active", "withheld", True, None),
+        ("merged", "withheld", True, None),
     ]
 
 

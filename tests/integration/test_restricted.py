@@ -1,0 +1,88 @@
+"""Restricted people: nothing that is asked or shown says where they live, or which hospitals know them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+import pytest
+
+from mpi.bootstrap import App
+from mpi.domain.decision import Outcome
+from mpi.domain.person import NHS
+from tests.builders import a_record, demographics, nhs_number
+from tests.index import MACHINE, REVIEWER, open_index, persons_of, register, send
+from tests.invariants import check_index
+
+HOME = {"address_line": "9 Hidden Close", "town": "Secretham", "postcode": "ZE1 0AA", "phone": "01595 496000"}
+ELSEWHERE = {"address_line": "1 Open Road", "town": "Exampleton", "postcode": "LS1 1AA", "phone": "0113 496 0001"}
+WHO = {"family_name": "Okonkwo", "given_name": "Adaeze", "birth_date": "1990-05-05", "sex": "female"}
+
+
+@pytest.fixture
+def app(migrated_sqlite_url: str) -> Iterator[App]:
+    app = open_index(migrated_sqlite_url)
+    send(app, replace(a_record("RXX", "A9001", **WHO, **HOME), restricted=True))
+    yield app
+    check_index(app.store)
+    app.close()
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        pytest.param(WHO, id="the-very-person"),
+        pytest.param({**WHO, "given_name": "Ada"}, id="a-short-form"),
+        pytest.param({**WHO, "birth_date": "1990-05-06"}, id="a-day-later"),
+        pytest.param({**WHO, "given_name": "Chidi", "sex": "male"}, id="a-twin"),
+        pytest.param({**WHO, "birth_date": "1965-01-31", "given_name": "Ngozi"}, id="the-mother"),
+        pytest.param({"family_name": "Okonkwo"}, id="the-name-alone"),
+        pytest.param({"birth_date": "1990-05-05"}, id="the-birth-date-alone"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_a_match_answers_alike_whether_the_home_is_right_or_wrong(app: App, who: dict[str, str]) -> None:
+    nobody = dict.fromkeys(WHO)
+    right, wrong = (
+        app.matcher.match(MACHINE, demographics(**{**nobody, **who, **home}), authority="RYY")
+        for home in (HOME, ELSEWHERE)
+    )
+    assert (right.outcome, right.candidates, right.compared) == (wrong.outcome, wrong.candidates, wrong.compared)
+
+
+def test_others_at_the_same_home_are_still_weighed_with_it(app: App) -> None:
+    register(app, "RYY", "1", **{**WHO, "family_name": "Brackenbury", "given_name": "Noor", "sex": None}, **HOME)
+    asked = {**WHO, "family_name": "Brackenbury", "given_name": "Noor"}
+    right, wrong = (app.matcher.match(MACHINE, demographics(**{**asked, **home})) for home in (HOME, ELSEWHERE))
+    assert right.outcome is Outcome.LINK
+    assert right.candidates[0].weight > wrong.candidates[0].weight
+
+
+def test_reasons_and_rules_do_not_say_that_homes_agree(app: App) -> None:
+    register(app, "RYY", "B9001", **{**WHO, "given_name": "Adanna"}, **HOME)
+    tasks = app.review.queue(REVIEWER).tasks
+    for task in tasks:
+        seen = json.dumps(asdict(app.review.task(REVIEWER, task.id)), default=str)
+        assert "twins" not in seen
+        assert "household" not in seen
+        assert "home" not in seen.replace("without_home", "")
+    [person] = persons_of(app, ("RXX", "A9001"))
+    page = json.dumps(asdict(app.people.person(REVIEWER, person)), default=str)
+    for secret in (*HOME.values(), "A9001", "RXX", "RYY", "PAS", "home"):
+        assert secret not in page
+    assert tasks
+
+
+def test_the_crosswalk_names_no_site_but_the_one_that_was_asked_about(app: App) -> None:
+    number = {"nhs_number": nhs_number(5), "nhs_number_status": "01"}
+    register(app, "RXX", "A9001", **WHO, **HOME, **number)
+    register(app, "RYY", "B9001", **WHO, **number)
+    assert len(set(persons_of(app, ("RXX", "A9001"), ("RYY", "B9001")))) == 1
+    for authority, value, told in (
+        ("RXX", "A9001", {"RXX", NHS}),
+        ("RYY", "B9001", {"RYY", NHS}),
+        (NHS, nhs_number(5), {NHS}),
+    ):
+        found = app.people.crosswalk(MACHINE, authority, value)
+        assert found.restricted
+        assert {entry.authority for entry in found.identifiers} == told
+    assert app.people.crosswalk(MACHINE, "RXX", "A9001", target=("RYY",)).identifiers == ()
