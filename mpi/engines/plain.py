@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mpi.matching import nhs_number
 from mpi.matching.contacts import NO_MAIL, NO_NUMBER, TYPED_PHONES
-from mpi.matching.places import BRITISH
+from mpi.matching.places import BRITISH, NO_ADDRESS, SHORT
 
 _Rule = Callable[[Any, bool], tuple[Any, Any]]
 """Given distinct texts (Arrow), and whether test numbers count: what they read as, and of which texts that is sure."""
@@ -24,6 +24,7 @@ _LONG_PHONE = r"^[0-9]{10,11}$"
 _SAME_SEVEN = "(?:" + "|".join(f"{digit}{{7}}" for digit in "0123456789") + ")$"
 _MAIL = r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,60}(?:\.[A-Za-z0-9-]{1,30}){1,3}$"
 _POSTCODE = r"^[A-Za-z0-9]{2,4} ?[A-Za-z0-9]{3}$"
+_ADDRESS = r"^[A-Za-z0-9 ,.'/&-]{1,100}$"
 _IDENTIFIER = r"^[A-Za-z0-9]{3,40}$"
 _ONE_SIGN = "^(?:" + "|".join(f"{sign}+" for sign in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") + ")$"
 
@@ -104,7 +105,23 @@ def _other_identifier(texts: Any, _: bool) -> tuple[Any, Any]:
     return number, _but(sure, pc.match_substring_regex(number, _ONE_SIGN), _among(number, NO_NUMBER))
 
 
+def _address(texts: Any, _: bool) -> tuple[Any, Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    written = pc.replace_substring(pc.ascii_upper(texts), "'", "")
+    words = pc.ascii_trim_whitespace(pc.replace_substring_regex(written, "[^A-Z0-9]+", " "))
+    sure = _but(pc.match_substring_regex(texts, _ADDRESS), _among(words, NO_ADDRESS), pc.equal(words, ""))
+    # Each word is looked up once for the whole column.
+    split = pc.split_pattern(words, " ")
+    coded = split.values.dictionary_encode()
+    short = pa.array([SHORT.get(word, word) for word in coded.dictionary.to_pylist()], pa.string())
+    shortened = pa.ListArray.from_arrays(split.offsets, short.take(coded.indices))
+    return pc.binary_join(shortened, " "), sure
+
+
 _RULES: dict[str, _Rule] = {
+    "address_line": _address,
     "nhs_number": _nhs_number,
     "phone": _phone,
     "email": _email,

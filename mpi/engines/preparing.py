@@ -23,6 +23,11 @@ Codes = NDArray[np.int32]
 """For each record the place of its value in a list, -1 where it has none."""
 FIRST_LINES = 5
 _NAMES = ("family_name", "given_name", "previous_family_name")
+_FEW_VALUES = (
+    "family_name", "given_name", "middle_names", "previous_family_name", "birth_date", "sex", "town", "gp_practice",
+    "nhs_number_status", "multiple_birth_order", "death_date",
+)  # fmt: skip
+"""Columns whose values are read as the file has them coded, which is quick where few are distinct."""
 _EARLY = ("address_line", "family_name", "nhs_number", "phone", "birth_date", "given_name", "postcode", "email")
 
 
@@ -197,12 +202,15 @@ class _Job:
         if name not in self.present:
             return none
         # A handle of its own: one Parquet file may be read by one thread at a time.
-        column = pq.ParquetFile(self.raw).read([name]).column(0)
+        column = (
+            pq.ParquetFile(self.raw, read_dictionary=[name] if name in _FEW_VALUES else None).read([name]).column(0)
+        )
         if pa.types.is_null(column.type):
             return none
         if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        coded = column.combine_chunks().dictionary_encode()
+            coded = column.unify_dictionaries().combine_chunks()
+        else:
+            coded = column.combine_chunks().dictionary_encode()
         if isinstance(coded, pa.ChunkedArray):
             coded = coded.combine_chunks()
         codes: Codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
@@ -275,8 +283,8 @@ class _Job:
             compression="lz4",
             row_group_size=max(self.count, 1),
             dictionary_pagesize_limit=1 << 28,
-            # Each record's own id is known by no other: a dictionary of them would only cost.
-            use_dictionary=[name for name in columns if name != "record_id"],
+            # Each record has an id and a line of its own: a dictionary of them would only cost.
+            use_dictionary=[name for name in columns if name not in ("record_id", "line", "source")],
             write_statistics=False,
         )
         self.progress("prepare", 1.0)

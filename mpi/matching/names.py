@@ -45,7 +45,9 @@ _PERHAPS_MORE = re.compile(
     r"B?(?:BAB|INFANT|NEW|NEO|MALE|FEMALE|BOY|GIRL)|F[OE]+TUS|TWIN|TRIP|TW[A-D]$|QUAD|BB|NB|AKA|PREFER|CALLED|NEE"
     r"|FORMERLY|PREVIOUSLY|[XZ]*TEST|DUMMY|DEMO|TRAINING"
 )
-"""What a single word begins with that may be more than a name: all the markers above begin so."""
+"""What a word begins with that may be more than a part of a name: all the markers above begin so."""
+_MARKS = TITLES | SUFFIXES | {"ALSO", "KNOWN", "B", "TW"}
+_JOINERS = {ord(sign): None for sign in " -"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,19 @@ def read_name(text: str, *, given: bool) -> ReadName:
     family's. A title or suffix is dropped where something else remains.
     """
     folded = fold(text)
-    if folded.isalpha() and not _PERHAPS_MORE.match(folded) and folded not in _NO_NAMES and not _is_placeholder(folded):
-        return ReadName(folded)
-    return _read_marked(folded, given)
+    return _read_plain(folded) or _read_marked(folded, given)
+
+
+def _read_plain(folded: str) -> ReadName | None:
+    """The reading of a name in which no word can be anything but a part of it; None where one may be."""
+    words = words_of(folded).split()
+    if not words or not folded.translate(_JOINERS).isalpha():
+        return None
+    for word in words:
+        if _PERHAPS_MORE.match(word) or word in _MARKS:
+            return None
+    name = " ".join(words)
+    return None if _is_placeholder(name) else ReadName(name)
 
 
 def _read_marked(folded: str, given: bool) -> ReadName:

@@ -38,6 +38,10 @@ PLACEHOLDERS = frozenset(str(d) * 10 for d in range(10)) | {"1234567890", "01234
 """Numbers that sites type for "unknown". All ten repeated-digit strings pass the check digit."""
 
 _SEPARATORS = re.compile(r"[ \t\u00a0.-]")
+_OLD_STYLE = re.compile(
+    r"(?=.{4,15}$)(?:[A-Z]{2,5}[ /:.-]?[0-9]{1,7}|[0-9]{1,7}[/:][0-9]{1,7})(?:[ /:.-][0-9]{1,7}){0,3}"
+)
+"""What was in use before 1996: letters and digits, or groups of digits, no check digit, up to 15 characters."""
 _STATUS = re.compile(r"^(?:NSTS)?0?([1-8])$")
 _WEIGHTS = range(10, 1, -1)
 
@@ -87,7 +91,7 @@ def read(text: str, *, allow_test_numbers: bool) -> Read:
     """
     digits = normalise(text)
     if not (digits.isascii() and digits.isdigit()):
-        return Read(None, "unreadable")
+        return Read(None, "old-style" if _OLD_STYLE.fullmatch(text.strip().upper()) else "unreadable")
     if len(digits) == 9 and is_valid("0" + digits):
         return Read(None, "lost-leading-zero")
     if len(digits) != 10:

@@ -19,17 +19,19 @@ _AREAS = frozenset(
 """Postcode areas: a value is only put right into one of them, or a Dutch `1234AB` would become British."""
 _OUTWARD_SHAPES = {2: ("A9",), 3: ("A99", "AA9", "A9A"), 4: ("AA99", "AA9A")}
 _PLACEHOLDER = re.compile(r"^(?:0+|9+|X+|Z+|UNKNOWN|UNK|NK|NA|NONE|NULL|NFA|NOTKNOWN|NOTSTATED|NOFIXEDABODE|TEST)$")
-_NO_ADDRESS = frozenset(
+NO_ADDRESS = frozenset(
     {"UNKNOWN", "NOT KNOWN", "NK", "NFA", "NO FIXED ABODE", "NONE", "N A", "NOT STATED", "ADDRESS UNKNOWN", "TEST",
      "NO FIXED ADDRESS", "NULL", "NOT GIVEN", "X", "XX", "XXX"}
 )  # fmt: skip
-_SHORT = {
+"""Words that stand where there is no address or town."""
+SHORT = {
     "STREET": "ST", "ROAD": "RD", "AVENUE": "AVE", "LANE": "LN", "DRIVE": "DR", "CLOSE": "CL", "COURT": "CT",
     "CRESCENT": "CRES", "PLACE": "PL", "SQUARE": "SQ", "GARDENS": "GDNS", "GARDEN": "GDN", "TERRACE": "TER",
     "APARTMENT": "FLAT", "APT": "FLAT", "UNIT": "FLAT", "SAINT": "ST", "BOULEVARD": "BLVD", "CIRCUIT": "CCT",
     "GROVE": "GR", "PARADE": "PDE", "HIGHWAY": "HWY", "MOUNT": "MT", "NORTH": "N", "SOUTH": "S", "EAST": "E",
     "WEST": "W",
 }  # fmt: skip
+"""Usual words of addresses and how they are shortened."""
 
 
 def _shaped(text: str, shape: str) -> str:
@@ -81,9 +83,9 @@ def read_address(text: str) -> tuple[str | None, str | None]:
     words = words_of(fold(text))
     if not words:
         return None, "unreadable"
-    if words in _NO_ADDRESS:
+    if words in NO_ADDRESS:
         return None, "placeholder"
-    return " ".join(_SHORT.get(word, word) for word in words.split()), None
+    return " ".join(SHORT.get(word, word) for word in words.split()), None
 
 
 @lru_cache(maxsize=65536)
@@ -92,4 +94,4 @@ def read_town(text: str) -> tuple[str | None, str | None]:
     words = words_of(fold(text))
     if not words:
         return None, "unreadable"
-    return (None, "placeholder") if words in _NO_ADDRESS else (words, None)
+    return (None, "placeholder") if words in NO_ADDRESS else (words, None)

@@ -16,6 +16,7 @@ PROBLEMS: dict[str, str] = {
     "impossible-date": "No such date exists, or it lies outside the years 1000 to 2100.",
     "placeholder": 'The value stands for "unknown", a default or a test entry.',
     "check-digit": "The NHS number's check digit is wrong.",
+    "old-style": "An NHS number of a kind from before 1996: kept, and never matched.",
     "lost-leading-zero": "Nine digits that would be a valid number with a 0 in front; not repaired.",
     "not-issued": "The NHS number lies in a range that is not issued.",
     "test-range": "The NHS number is of the test range and the source is not marked as a test.",

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.matching import names, nhs_number
 from mpi.matching.block import MAX_KEYS, blocking_keys
+from mpi.matching.fold import fold
 from mpi.matching.prepare import PROBLEMS, prepare, prepare_extra
 from mpi.matching.prepared import Prepared
 
@@ -325,13 +326,15 @@ def test_no_record_has_more_keys_than_it_may():
 MARKERS = st.sampled_from(
     "BABY BABE NEWBORN INFANT NEONATE FETUS FOETUS TWIN TRIPLET TRIP TWA QUADA BB NB ONE TWO AKA PREFERS CALLED NEE "
     "FORMERLY PREVIOUSLY TEST X Z TESTER PATIENT DUMMY DEMO TRAINING MR MASTER UNKNOWN BOY GIRL MALE FEMALE OF A B D M "
-    "JR II DR SMITH ANON MAN".split()
+    "JR II DR SMITH ANON MAN ALSO KNOWN AS NAME PREFERRED NEW BORN TW O NO NOT".split()
 )
 
 
-@given(
-    st.lists(MARKERS, min_size=1, max_size=3).map("".join) | st.text("ABEFNORTWXY", min_size=1, max_size=6),
-    st.booleans(),
-)
-def test_a_plain_name_is_read_quickly_as_it_would_be_slowly(word: str, given_name: bool) -> None:
-    assert names.read_name(word, given=given_name) == names._read_marked(word, given_name)
+PARTS = st.lists(MARKERS | st.sampled_from(" -'1("), min_size=1, max_size=6).map("".join)
+NAMES = PARTS | st.lists(MARKERS, max_size=4).map(" ".join) | st.text("ABEFNORTWXY '-", max_size=8)
+
+
+@given(NAMES.map(fold), st.booleans())
+@settings(max_examples=1000)
+def test_a_plain_name_is_read_quickly_as_it_would_be_slowly(name: str, given_name: bool) -> None:
+    assert names.read_name(name, given=given_name) == names._read_marked(name, given_name)
