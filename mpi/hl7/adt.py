@@ -24,7 +24,7 @@ from mpi.domain.messages import (
     Rename,
 )
 from mpi.domain.moment import moment
-from mpi.domain.person import SourceRecord
+from mpi.domain.person import NHS, Identifier, SourceRecord
 from mpi.hl7.demographics import read_demographics
 from mpi.hl7.identifiers import MAX_LENGTH, IdentifierList, Listed, notes, own_or_refusal, read_list
 from mpi.hl7.reader import Message, Segment, Unreadable, read, read_header
@@ -164,10 +164,24 @@ def _register(message: Message, source: Source, config: Config) -> _Asked:
         raise _Refusal(AckCode.ERROR, own.code, own.text, own.location)
     said = read_demographics(message, pid, found, config)
     record = SourceRecord(
-        own.authority, own.value, said.changes, restricted=said.restricted, said_at=_said_at(message, source)
+        own.authority,
+        own.value,
+        said.changes,
+        restricted=said.restricted,
+        national=_national(found, config) if said.changes else (),
+        said_at=_said_at(message, source),
     )
     places = {**said.places, "local_id": own.place}
     return _Asked(Register(record), places, notes(found, source) + said.notes)
+
+
+def _national(found: IdentifierList, config: Config) -> tuple[Identifier, ...]:
+    """The numbers of national authorities but the NHS: a CHI, an H&SC number."""
+    return tuple(
+        one.identifier
+        for one in found.listed
+        if one.authority != NHS and (known := config.authority(one.authority)) and known.kind == "national"
+    )
 
 
 def _first_pid(message: Message) -> Segment:

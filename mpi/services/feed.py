@@ -7,7 +7,7 @@ from mpi.domain.audit import Action
 from mpi.domain.messages import Command, Delete, Link, Merge, Move, Register, Rename
 from mpi.domain.person import Identifier, ValueProblem
 from mpi.domain.review import TaskType
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.services.links import Linked, Linker
 from mpi.services.merge import Merged, Merger
@@ -58,6 +58,8 @@ class Feed:
         match command:
             case Register(record):
                 done = self._registrar.register(unit, record, cause, source)
+                if record.national and done.how not in ("held", "older"):
+                    numbers.keep(unit, done.record_id, record.national, cause)
                 return Done(done.how, done.record_id, done.person_id, done.problems, done.note)
             case Merge(pairs, said_at):
                 return _of(self._merger.merge_all(unit, pairs, cause, said_at))

@@ -3,6 +3,7 @@
 Every look-up by an NHS number goes through `carriers`, so that pages, the crosswalk, queries and the gate agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
@@ -59,6 +60,11 @@ def status_of(record: StoredRecord) -> str | None:
     """The status code of a stored record's NHS number; None: none is known."""
     answer = Traced.from_json(record.traced) if record.traced else None
     return _status(record.recorded, answer, Prepared.from_json(record.prepared).nhs is not None)
+
+
+def keep(unit: UnitOfWork, record_id: int, said: Sequence[Identifier], cause: Cause) -> None:
+    """Let a record carry these numbers of other national authorities (a CHI, an H&SC number): kept, never compared."""
+    unit.records.keep_identifiers(record_id, said, event=cause.event(Action.RECORD_UPDATED))
 
 
 def hand_on(unit: UnitOfWork, old: StoredRecord, new: int, cause: Cause) -> None:
