@@ -39,9 +39,9 @@ class _Waiting(Generic[_In, _Out]):
 
 
 class Committer(Generic[_In, _Out]):
-    """Runs `process` on one thread. Start it in the loop that submits, and stop it when nobody submits any more.
+    """Runs `process` on a thread. Start it in the loop that submits, and stop it when nobody submits any more.
 
-    `failed` is what each of a batch gets when `process` raised.
+    `failed` is what each of a batch gets when `process` raised. Only with one of `threads` is the order kept.
     """
 
     def __init__(
@@ -50,15 +50,17 @@ class Committer(Generic[_In, _Out]):
         failed: _Out,
         *,
         name: str = "committer",
+        threads: int = 1,
         max_batch: int = MAX_BATCH,
         max_waiting: int = 1024,
     ) -> None:
         self._process = process
         self._failed = failed
-        self._max_batch = max_batch
+        self.max_batch = max_batch
+        """At most so many are processed together."""
         self._queue: queue.SimpleQueue[_Waiting[_In, _Out] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(max_waiting)
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self.batches = 0
         """How many batches were processed; `messages` over it is what commits were shared by."""
@@ -67,9 +69,10 @@ class Committer(Generic[_In, _Out]):
         """How many senders are active: a batch that is smaller may wait a moment for the others."""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start working."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     async def submit(self, inbound: _In) -> _Out:
         """What became of `inbound`, once that is durable. Waits while too many others wait."""
@@ -79,9 +82,11 @@ class Committer(Generic[_In, _Out]):
             return await waiting.answered
 
     async def stop(self) -> None:
-        """Finish what was submitted, then end the thread."""
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        """Finish what was submitted, then end."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -98,7 +103,7 @@ class Committer(Generic[_In, _Out]):
             return None
         batch = [first]
         until = time.monotonic() + LINGER_SECONDS
-        while len(batch) < self._max_batch:
+        while len(batch) < self.max_batch:
             patience = until - time.monotonic() if len(batch) < self.expected else 0
             try:
                 waiting = self._queue.get(timeout=patience) if patience > 0 else self._queue.get_nowait()

@@ -1,4 +1,4 @@
-"""Where queries are answered: look-ups of numbers and searches for people each on a thread of their own.
+"""Where queries are answered: look-ups of numbers and searches for people each on threads of their own.
 
 Queries that wait at one moment are answered together, so that their audit shares one flush of the disk; a search
 that takes long keeps no look-up waiting.
@@ -23,7 +23,10 @@ Persons = Callable[[Sequence[PersonQuery]], list[PersonAnswer | PersonRefusal | 
 Forget = Callable[[str, str], None]
 """Asker and query tag: no more pages of it will be asked for."""
 
+LOOKUPS_AT_ONCE = 3
+"""Threads: a query that comes while others wait for the disk is looked up meanwhile, and shares the next flush."""
 SEARCHES_AT_ONCE = 8
+_BUSY_SECONDS = 1.0
 
 
 class Desk:
@@ -31,9 +34,15 @@ class Desk:
 
     def __init__(self, config: Config, identifiers: Identifiers, persons: Persons, forget: Forget) -> None:
         self._config = config
-        self._lookups = Committer(identifiers, None, name="lookups")
+        self._lookups = Committer(identifiers, None, name="lookups", threads=LOOKUPS_AT_ONCE)
         self._searches = Committer(persons, None, name="searches", max_batch=SEARCHES_AT_ONCE)
         self._forget = forget
+        self._asked_at = -_BUSY_SECONDS
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody asked a moment ago."""
+        return time.monotonic() - self._asked_at < _BUSY_SECONDS
 
     def start(self) -> None:
         """Start both threads."""
@@ -51,6 +60,7 @@ class Desk:
         Nothing in the bytes makes it raise.
         """
         started = time.perf_counter()
+        self._asked_at = time.monotonic()
         asked = Asked(None, "ascii")
         try:
             asked = read_query(raw, self._config)

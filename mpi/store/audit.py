@@ -109,6 +109,15 @@ def append(connection: Statements, events: Sequence[tuple[str, AuditEvent]]) -> 
     connection.later(_insert, rows)
 
 
+def storable(event: AuditEvent) -> bool:
+    """Whether every database takes the event: one that it refuses would fail the transaction that it goes with."""
+    try:
+        _body(0, "", event).encode()
+    except (TypeError, ValueError):
+        return False
+    return "\0" not in event.actor.name + event.actor.role
+
+
 def _body(seq: int, at: str, event: AuditEvent) -> str:
     values: dict[str, Any] = {
         "seq": seq,

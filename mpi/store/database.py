@@ -40,13 +40,13 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         elif self.dialect != "sqlite":
             raise BadInput(f"a {self.dialect} database is not supported; use sqlite or postgresql", code="database-url")
-        self._lock_wait = lock_wait
+        self.lock_wait = lock_wait
         self._writer = threading.Lock()
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
         if self.dialect == "sqlite":
-            engine = create_engine(self.url, connect_args={"timeout": self._lock_wait, "check_same_thread": False})
+            engine = create_engine(self.url, connect_args={"timeout": self.lock_wait, "check_same_thread": False})
             event.listen(engine, "do_connect", self._before_connect)
             event.listen(engine, "connect", _open_sqlite)
             event.listen(engine, "checkout", self._check_file)
@@ -59,7 +59,7 @@ class Database:
                 pool_recycle=RECYCLE_SECONDS,
                 pool_size=10,
                 max_overflow=20,
-                connect_args={"connect_timeout": max(2, int(self._lock_wait))},
+                connect_args={"connect_timeout": max(2, int(self.lock_wait))},
             )
         except ImportError as error:
             raise MissingExtra("PostgreSQL needs the extra: pip install 'mpi[postgresql]'") from error
@@ -92,7 +92,7 @@ class Database:
         with translated():
             if self.dialect == "sqlite":
                 # Threads of one process queue here, fairly and without SQLite's sleeping retries.
-                if not self._writer.acquire(timeout=self._lock_wait):
+                if not self._writer.acquire(timeout=self.lock_wait):
                     raise TemporaryFailure("another writer holds the database")
                 try:
                     with self.engine.begin() as connection:
@@ -101,7 +101,7 @@ class Database:
                     self._writer.release()
                 return
             with self.engine.begin() as connection:
-                connection.execute(_LOCK_TIMEOUT, {"ms": f"{int(self._lock_wait * 1000)}ms"})
+                connection.execute(_LOCK_TIMEOUT, {"ms": f"{int(self.lock_wait * 1000)}ms"})
                 if identities:
                     connection.execute(_TAKE_LOCK, {"key": _WRITER_LOCK})
                 yield connection
@@ -115,6 +115,11 @@ class Database:
                 options["isolation_level"] = "REPEATABLE READ"
             with self.engine.connect().execution_options(**options) as connection, connection.begin():
                 yield connection
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread of this process is writing and another writer would wait for it (SQLite only)."""
+        return self.dialect == "sqlite" and self._writer.locked()
 
     def close(self) -> None:
         """Close all connections."""

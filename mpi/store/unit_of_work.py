@@ -22,6 +22,7 @@ from mpi.store.moments import Moments
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
+from mpi.store.reads import ReadAudits, Ticket
 from mpi.store.records import Records
 from mpi.store.registry import Registry
 from mpi.store.statements import IdPool, Statements
@@ -118,16 +119,24 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.ids = IdPool()
+        self.reads = ReadAudits(database, self.ids)
 
     @contextmanager
     def writing(self, *, identities: bool = True) -> Iterator[UnitOfWork]:
-        """A unit that may change things; `identities` as in `Database.begin`."""
-        with self.database.begin(identities=identities) as connection:
-            unit = UnitOfWork(connection, self.ids)
-            yield unit
-            unit.history.close()
-            audit.append(unit.connection, unit.trail.events)
-            unit.connection.flush()
+        """A unit that may change things; `identities` as in `Database.begin`. The audit of waiting reads goes along."""
+        taken: list[Ticket] = []
+        try:
+            with self.database.begin(identities=identities) as connection:
+                unit = UnitOfWork(connection, self.ids)
+                yield unit
+                unit.history.close()
+                taken = self.reads.take()
+                audit.append(unit.connection, [*unit.trail.events, *(event for one in taken for event in one.events)])
+                unit.connection.flush()
+        except BaseException:
+            self.reads.put_back(taken)
+            raise
+        self.reads.finished(taken)
 
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
@@ -136,7 +145,4 @@ class Store:
             unit = UnitOfWork(connection, self.ids)
             yield unit
         if unit.trail.events:
-            with self.database.begin(identities=False) as connection:
-                statements = Statements(connection, self.ids)
-                audit.append(statements, unit.trail.events)
-                statements.flush()
+            self.reads.keep(unit.trail.events)
