@@ -115,6 +115,10 @@ class Decisions:
         other = self._record(unit, decision.other)
         if one.id == other.id:
             raise Conflict("the two numbers are one number already")
+        if decision.operation is Operation.LINK and identity.person_of(unit, one.id) == identity.person_of(
+            unit, other.id
+        ):
+            raise Conflict("the two numbers are one person already")
         if decision.operation is Operation.MERGE and one.authority != other.authority:
             raise BadInput("only numbers of one authority can be merged; link them instead", field="other_authority")
         return one, other
@@ -151,14 +155,24 @@ def thought_of(unit: UnitOfWork, config: Config, actor: Actor, said: tuple[State
 
 def of_task(unit: UnitOfWork, config: Config, actor: Actor, task: StoredTask, verdict: Verdict) -> Effect | None:
     """What a verdict on a task would touch; None where it answers no question about two people."""
-    if task.left_record is None or task.right_record is None or task.type not in _DOUBTS:
+    if task.left_record is None or task.right_record is None or verdict is Verdict.NOT_SURE:
         return None
     both = unit.records.get((task.left_record, task.right_record))
     left, right = (unit.records.survivor(both[r]) for r in (task.left_record, task.right_record))
-    if left.id == right.id or verdict is Verdict.NOT_SURE:
+    operation = _ANSWERS.get(task.type, {}).get(verdict)
+    if left.id == right.id or operation is None or (operation is Operation.MERGE and left.authority != right.authority):
         return None
-    operation = Operation.LINK if verdict is Verdict.SAME else Operation.KEEP_APART
-    return thought_of(unit, config, actor, _statements(unit, operation, left, right))
+    try:
+        return thought_of(unit, config, actor, _statements(unit, operation, left, right))
+    except Conflict:
+        return None  # too much to show; the decision itself is not affected
+
+
+_ANSWERS = {
+    type_: {Verdict.SAME: Operation.LINK, Verdict.DIFFERENT: Operation.KEEP_APART}
+    for type_ in (*_DOUBTS, TaskType.HELD_LINK)
+} | {TaskType.HELD_MERGE: {Verdict.SAME: Operation.MERGE, Verdict.DIFFERENT: Operation.KEEP_APART}}
+"""What an answer does, for the types of tasks that ask about two people."""
 
 
 def _statements(
@@ -192,8 +206,8 @@ def _others(unit: UnitOfWork, one: StoredRecord, other: StoredRecord | None) -> 
 
 def _link(unit: UnitOfWork, one: StoredRecord, other: StoredRecord, cause: Cause, reason: str) -> None:
     left, right = identity.person_of(unit, one.id), identity.person_of(unit, other.id)
-    if left is None or right is None or left == right:
-        raise Conflict("the two numbers are one person already")
+    if left is None or right is None:
+        raise Conflict("one of the numbers belongs to nobody")
     identity.join(unit, min(left, right), max(left, right), cause, reason, about=(one.id, other.id))
     identity.settle_tasks(unit, [m.record_id for m in unit.persons.members([min(left, right)])], cause)
 

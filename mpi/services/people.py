@@ -15,7 +15,8 @@ from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
 from mpi.matching.prepare import prepare
-from mpi.services import numbers, protected, views
+from mpi.services import numbers, preview, protected, views
+from mpi.services.preview import ChangeView
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.clock import stamp
@@ -43,6 +44,8 @@ class PersonView:
     records: tuple[RecordView, ...]
     history: tuple[HistoryLine, ...]
     tasks: tuple[TaskSummary, ...]
+    changes: tuple[ChangeView, ...] = ()
+    """What was decided of these records, newest first; each can be taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +171,10 @@ class People:
                 for line in audit.of_person(unit.connection, person.id, ids)
             )
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids))
+            changes = tuple(preview.changes_of(unit, person.id))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))
         merged_from = asked.enterprise_id if asked.id != person.id else None
-        return PersonView(person.enterprise_id, merged_from, records, history, tasks)
+        return PersonView(person.enterprise_id, merged_from, records, history, tasks, changes)
 
     def crosswalk(
         self, actor: Actor, authority: str, value: str, *, target: Sequence[str] = (), at: str | None = None

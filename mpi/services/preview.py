@@ -59,7 +59,7 @@ class Effect:
     """Enterprise ids for which another stands afterwards."""
     persons_back: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
-    """Authorities whose numbers lie with the persons concerned."""
+    """Authorities whose numbers lie with the persons concerned; none are told of restricted people."""
     tasks: tuple[tuple[int, str], ...] = ()
     """Task numbers with what becomes of each."""
     studies: tuple[tuple[str, str], ...] = ()
@@ -118,7 +118,14 @@ def change_views(unit: UnitOfWork, changes: Sequence[StoredChange]) -> list[Chan
 def changes_of(unit: UnitOfWork, person_id: int) -> list[ChangeView]:
     """The changes that touched the records of a person, now or ever, newest first."""
     ever = {link.record_id for link in unit.persons.ever([person_id])}
-    return change_views(unit, unit.history.of_records(ever)[::-1])
+    return change_views(unit, may_be_shown(unit, unit.history.of_records(ever)[::-1]))
+
+
+def may_be_shown(unit: UnitOfWork, changes: Sequence[StoredChange]) -> list[StoredChange]:
+    """The changes without those that tell of an identity that was left behind."""
+    records = unit.records.get(sorted({r for c in changes for said in c.statements for r in said.records}))
+    hidden = {record.id for record in records.values() if record.protected}
+    return [c for c in changes if not hidden & {r for said in c.statements for r in said.records}]
 
 
 def _text(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:
@@ -169,7 +176,7 @@ class Picture:
             ),
             persons_gone=self._names((standing_before - standing_after) & persons, ids),
             persons_back=self._names({p for p in (standing_after - standing_before) & persons if p > 0}, ids),
-            sites=tuple(sorted(code for code in domains if code != NHS)),
+            sites=() if self._restricted(members) else tuple(sorted(code for code in domains if code != NHS)),
             tasks=self._tasks(members, tasks),
             studies=self._studies(persons, ids),
             subscribers=tuple(s.name for s in self._config.subscribers if domains & set(s.domains)),
@@ -196,6 +203,9 @@ class Picture:
         elif was is not None and into is None:
             note = "is used again"
         return Moved(named(self._lives.records.get(record_id)), person(before), person(after), note)
+
+    def _restricted(self, members: Iterable[int]) -> bool:
+        return any(r.restricted for m in members if (r := self._lives.records.get(m)) is not None)
 
     def _domains(self, members: Iterable[int]) -> set[str]:
         records = [r for m in members if (r := self._lives.records.get(m)) is not None and not r.protected]

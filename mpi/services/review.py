@@ -13,9 +13,10 @@ from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.services import identity, views
+from mpi.services import decisions, identity, preview, views
 from mpi.services.held import UPDATES, Held
 from mpi.services.identity import Cause
+from mpi.services.preview import ChangeView, Effect
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.persons import MANUAL
@@ -90,6 +91,11 @@ class TaskView:
     verdicts: tuple[StoredVerdict, ...]
     history: tuple[HistoryLine, ...]
     may_decide: bool
+    if_same: Effect | None = None
+    """What the answer "same person" would touch; None where nobody may answer, or it moves no identity by itself."""
+    if_different: Effect | None = None
+    changes: tuple[ChangeView, ...] = ()
+    """What the answers changed, newest first; each can be taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,7 @@ class Review:
                 for line in audit.of_task(unit.connection, task_id)
                 if line.action != Action.TASK_READ.value
             )
+            may_decide = task.state is not TaskState.CLOSED and can(role, Permission.DECIDE)
             view = TaskView(
                 summary,
                 _fields(summary.left, summary.right, restricted),
@@ -153,10 +160,18 @@ class Review:
                 _same_person(unit, task),
                 tuple(unit.tasks.verdicts(task_id)),
                 history,
-                task.state is not TaskState.CLOSED and can(role, Permission.DECIDE),
+                may_decide,
+                *(self._effects(unit, actor, task) if may_decide else (None, None)),
+                tuple(preview.change_views(unit, preview.may_be_shown(unit, unit.history.of_task(task_id)[::-1]))),
             )
             unit.audit(AuditEvent(actor, Action.TASK_READ, task_id=task_id, record_id=task.left_record))
         return view
+
+    def _effects(self, unit: UnitOfWork, actor: Actor, task: StoredTask) -> tuple[Effect | None, Effect | None]:
+        same, different = (
+            decisions.of_task(unit, self._config, actor, task, verdict) for verdict in (Verdict.SAME, Verdict.DIFFERENT)
+        )
+        return same, different
 
     def _evidence(
         self, unit: UnitOfWork, task: StoredTask, restricted: bool

@@ -155,6 +155,7 @@ class Undo:
         told, now = found.told(), found.now(unit)
         after = found.told(flips, extra)
         left = lives.unexplained(told, now) & lives.unexplained(told, after)
+        _check_apart(now, told, after)
         return _Plan(change, found, flips, extra, told, after, difference(told, after, left), tuple(sorted(left)))
 
     def _effect(self, unit: UnitOfWork, plan: _Plan, role: Role) -> Effect:
@@ -201,9 +202,17 @@ class Undo:
 
 def _found(unit: UnitOfWork, change_id: int) -> StoredChange:
     change = unit.history.get(change_id)
-    if change is None:
+    if change is None or not preview.may_be_shown(unit, [change]):
         raise NotFound(f"there is no change {change_id}")
     return change
+
+
+def _check_apart(now: State, told: State, after: State) -> None:
+    """Raise `Conflict` where people would come together whom something outside of these changes keeps apart."""
+    for one, other in now.apart.keys() - told.apart.keys():
+        person = after.person_of.get(after.survivor(one))
+        if person is not None and person == after.person_of.get(after.survivor(other)):
+            raise Conflict("this would bring identities together that must be kept apart")
 
 
 def _by_machine(change: StoredChange) -> bool:
