@@ -66,6 +66,8 @@ def _say(done: Loaded, report: _Report) -> None:
         f"{done.rows} rows: {done.created} created, {done.updated} updated, {done.unchanged} unchanged; "
         f"{done.linked} joined a known person; {done.tasks} review tasks; {done.set_aside} set aside"
     )
+    if done.held:
+        click.echo(f"  {done.held} describe another person than their number did: held for a reviewer, nothing changed")
     for line in report.problems.as_text():
         click.echo(f"  {line}")
     if report.problems.counts:

@@ -18,7 +18,7 @@ from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
-from mpi.matching.rules import clearly_another, verified_numbers_differ
+from mpi.matching.rules import Standing, birth, clearly_another, given, same_nhs, verified_numbers_differ
 from mpi.matching.weigh import judge, without
 from mpi.services import identity
 from mpi.services.identity import Cause
@@ -26,12 +26,15 @@ from mpi.store.records import StoredRecord
 from mpi.store.tasks import NewTask, StoredTask
 from mpi.store.unit_of_work import UnitOfWork
 
+GENERATION = 16
+"""Years between the birth dates of a parent and a child, at the least."""
 MOST_MESSAGES = 50
 """Of more messages that wait in one task the last are named."""
 
 _ANOTHER = "An update describes another person than the one who was registered under this number."
 _TWIN = "An update gives this number another given name, with the birth date and home of before: perhaps a twin."
 _NUMBERS = "An update changes the verified NHS number, and with it name, birth date or sex."
+_GENERATIONS = "An update gives this number a birth date a generation apart: perhaps a relative of the same name."
 _BY_STEPS = "Step by step, updates have turned the record into another person."
 _WAITING = "Another update of this number is held, and this one may belong to it."
 
@@ -48,8 +51,9 @@ class Waiting:
 def another(model: LinkageModel, before: Prepared, after: Prepared) -> str | None:
     """Why these values look like another person than those, in plain English; None where they may well be one.
 
-    A correction of one field leaves enough that agrees (`link` bits without the NHS number, which clerks copy); what
-    differs in the given name alone, with birth date and home the same, is what a twin looks like.
+    A correction of one field leaves enough that agrees (`link` bits without the NHS number, which clerks copy). But
+    another given name with the same birth date and home is what a twin looks like, and the same name a generation
+    apart is father and son.
     """
     if before.placeholder or after.placeholder or not clearly_another(before, after):
         return None
@@ -58,7 +62,17 @@ def another(model: LinkageModel, before: Prepared, after: Prepared) -> str | Non
     judged = judge(model, before, after)
     if without(model, judged, "nhs_number") < model.thresholds.link:
         return _ANOTHER
-    return _TWIN if decide_pair(model, before, after).rule is HardRule.TWINS else None
+    if decide_pair(model, before, after).rule is HardRule.TWINS:
+        return _TWIN
+    return _GENERATIONS if _generations_apart(before, after) else None
+
+
+def _generations_apart(before: Prepared, after: Prepared) -> bool:
+    if same_nhs(before, after) and before.nhs_verified and after.nhs_verified:
+        return False
+    if before.birth is None or after.birth is None:
+        return False
+    return abs(int(before.birth[:4]) - int(after.birth[:4])) >= GENERATION
 
 
 def says_nothing(prepared: Prepared) -> bool:
@@ -76,18 +90,19 @@ class Firewall:
     def objection(self, unit: UnitOfWork, stored: StoredRecord, after: Prepared) -> str | None:
         """Why an update that makes `stored` say `after` is held; None where it may be applied.
 
-        Asks the database only where something of the person differs, or where nothing was left to compare with.
+        Asks the database only where the given name or birth date differs, or where nothing was left to compare with.
         """
         before = identity.prepared_of(stored)
         reason = another(self._model, before, after)
         if reason is not None:
             return reason
-        if says_nothing(before) or clearly_another(before, after):
+        erased = says_nothing(before)
+        if erased or given(before, after) is Standing.DIFFERENT or birth(before, after) is Standing.DIFFERENT:
             since = unit.tasks.released_at(stored.id) or ""
             for version in unit.records.versions(stored)[:-1]:
-                if (version.valid_to or since) > since and another(
-                    self._model, self._prepared(stored.authority, version.recorded), after
-                ):
+                said = self._prepared(stored.authority, version.recorded)
+                known = (version.valid_to or since) > since and (erased or given(said, after) is Standing.DIFFERENT)
+                if known and another(self._model, said, after):
                     return _BY_STEPS
         return None
 

@@ -26,7 +26,7 @@ from mpi.store.records import DELETED, StoredRecord
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
-LINKED = "linked by the source"
+LINKED = identity.LINKED
 MOVED = "moved by the source"
 UNLINKED = "unlinked by the source"
 

@@ -66,6 +66,7 @@ class _Update:
 
 
 _OLDER = "The update is older than what is stored; only values that were never given before were taken."
+_OVERTAKEN = "The update is older than what is stored; nothing was changed."
 _NOT_FILLED = frozenset({"death_date"})
 """What an older update does not even fill: a death may have been withdrawn before anybody here heard of it."""
 
@@ -224,7 +225,7 @@ class Registrar:
             filling = replace(record, changes=new, restricted=record.restricted or None, said_at=None)
             done = self._update(unit, stored, filling, cause, source)
             return done if done.how == "held" else replace(done, how="older", note=_OLDER)
-        return Registered("older", stored.id, person_id, stored.problems, False, (), _OLDER)
+        return Registered("older", stored.id, person_id, stored.problems, False, (), _OVERTAKEN)
 
     def _merged(
         self, unit: UnitOfWork, stored: StoredRecord, record: SourceRecord, cause: Cause, source: str
@@ -371,17 +372,21 @@ class Registrar:
     ) -> int | None:
         """A task where a changed record no longer fits the person it is tied to; None where it fits, or asked already.
 
-        What stands stays while one pair is at or above the keep threshold and no rule speaks against any pair.
+        What stands stays while one pair is at or above the keep threshold and no rule speaks against any pair. Where
+        a source has linked numbers (A24) of which little is known, its word is enough while nothing speaks against it.
         """
-        if not siblings:
+        others = {record.id: identity.prepared_of(record) for record in unit.records.get(siblings).values()}
+        known = {record_id: other for record_id, other in others.items() if not says_nothing(other)}
+        if not known:
             return None
-        judged = [
-            (decide_pair(self._model, prepared, identity.prepared_of(other)), other.id)
-            for other in unit.records.get(siblings).values()
-        ]
+        judged = [(decide_pair(self._model, prepared, other), record_id) for record_id, other in known.items()]
         against = [(pair, other) for pair, other in judged if pair.rule in _BREAKING]
         best, best_id = max(judged, key=lambda found: found[0].weight)
         if not against and best.weight >= self._model.thresholds.keep:
+            return None
+        links = unit.persons.current_links([stored.id, *siblings])
+        vouched = any(link.grounds.reason == identity.LINKED for link in links)
+        if not against and vouched and not clearly_another(prepared, known[best_id]):
             return None
         pair, other_id = against[0] if against else (best, best_id)
         reason = (
