@@ -7,7 +7,7 @@ that fails takes no other with it. Nothing is answered before the commit.
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mpi.config import Config
@@ -30,7 +30,7 @@ from mpi.matching.prepare import PROBLEMS
 from mpi.services.feed import Done, Feed
 from mpi.services.identity import Cause
 from mpi.store.database import retrying
-from mpi.store.inbox import CONFLICT, FINAL, TEMPORARY, Arrival, Result, StoredMessage
+from mpi.store.inbox import CONFLICT, FINAL, TEMPORARY, Arrival, Choice, Result, StoredMessage
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,10 @@ _GONE = Outcome(
 
 
 _CODES = {"number-taken": ErrorCode.DUPLICATE_KEY}
+
+
+class _DryRun(Exception):
+    """Takes a transaction back in which everything went well."""
 
 
 class Inbox:
@@ -186,6 +190,17 @@ class Inbox:
         with self._store.reading() as unit:
             return unit.inbox.unfinished()
 
+    def chosen(self, choice: Choice) -> Iterator[StoredMessage]:
+        """The messages that were not accepted and fit `choice`, oldest first, read a page at a time."""
+        after = 0
+        while True:
+            with self._store.reading() as unit:
+                page = unit.inbox.chosen(choice, after)
+            yield from page
+            if not page:
+                return
+            after = page[-1].id
+
     def message(self, message_id: int) -> StoredMessage:
         """One kept message; raises `NotFound`."""
         with self._store.reading() as unit:
@@ -194,21 +209,31 @@ class Inbox:
             raise NotFound(f"no message {message_id} in the inbox")
         return found
 
-    def replay(self, actor: Actor, message_id: int, message: Inbound) -> Outcome:
+    def replay(self, actor: Actor, message_id: int, message: Inbound, *, dry_run: bool = False) -> Outcome:
         """Carry a kept message out now, by a person's decision; `message` is its raw text read again.
 
-        Raises `NotAllowed` by role, `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
+        With `dry_run` the outcome is what would come of it, and nothing is kept. Raises `NotAllowed` by role, `Conflict`
+        for one that had its effect already, `NotFound`, and `TemporaryFailure`.
         """
         check(role_of(actor), Permission.REPLAY)
-        with self._store.writing() as unit:
-            found = unit.inbox.get(message_id)
-            if found is None:
-                raise NotFound(f"no message {message_id} in the inbox")
-            if found.state == FINAL and found.ack == AckCode.ACCEPTED:
-                raise Conflict(f"message {message_id} was applied already")
-            unit.audit(AuditEvent(actor, Action.MESSAGE_REPLAYED, message_id=message_id))
-            unit.inbox.again(message_id)
-            return self._carry_out(unit, message_id, message)
+        try:
+            with self._store.writing() as unit:
+                outcome = self._replay(unit, actor, message_id, message)
+                if dry_run:
+                    raise _DryRun
+        except _DryRun:
+            pass
+        return outcome
+
+    def _replay(self, unit: UnitOfWork, actor: Actor, message_id: int, message: Inbound) -> Outcome:
+        found = unit.inbox.get(message_id)
+        if found is None:
+            raise NotFound(f"no message {message_id} in the inbox")
+        if found.state == FINAL and found.ack == AckCode.ACCEPTED:
+            raise Conflict(f"message {message_id} was applied already")
+        unit.audit(AuditEvent(actor, Action.MESSAGE_REPLAYED, message_id=message_id))
+        unit.inbox.again(message_id)
+        return self._carry_out(unit, message_id, message)
 
 
 def problem_error(problem: ValueProblem) -> MessageError:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Boolean, Text, and_, bindparam, func, insert, or_, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.store.records import TrailLike
@@ -60,6 +60,18 @@ class Result(NamedTuple):
     person_id: int | None = None
 
 
+class Choice(NamedTuple):
+    """Which messages that were not accepted are meant; None lets all through. `refused`: those answered AE too."""
+
+    refused: bool = False
+    phase: str | None = None
+    reason: str | None = None
+    application: str | None = None
+    facility: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
 _known = select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_id, t.c.person_id).where(
     t.c.application == bindparam("application"),
     t.c.facility == bindparam("facility"),
@@ -72,6 +84,23 @@ _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
 _get = select(t).where(t.c.id == bindparam("message_id"))
 _failed = select(t).where(t.c.state != FINAL).order_by(t.c.id).limit(bindparam("most"))
+_NOT_ACCEPTED = or_(t.c.state.in_((TEMPORARY, CONFLICT)), and_(t.c.state == FINAL, t.c.ack.in_(("AE", "AR"))))
+_chosen = (
+    select(t)
+    .where(
+        t.c.id > bindparam("after"),
+        _NOT_ACCEPTED,
+        or_(bindparam("refused", type_=Boolean).is_(True), t.c.state != FINAL),
+        *(
+            or_(bindparam(name, type_=Text).is_(None), t.c[name] == bindparam(name, type_=Text))
+            for name in ("phase", "reason", "application", "facility")
+        ),
+        or_(bindparam("since", type_=Text).is_(None), t.c.received_at >= bindparam("since", type_=Text)),
+        or_(bindparam("until", type_=Text).is_(None), t.c.received_at < bindparam("until", type_=Text)),
+    )
+    .order_by(t.c.id)
+    .limit(bindparam("most"))
+)
 _counts = select(t.c.state, t.c.ack, func.count()).group_by(t.c.state, t.c.ack)
 _latest = select(func.max(t.c.received_at))
 
@@ -142,6 +171,11 @@ class InboxTable:
     def unfinished(self, most: int = 1000) -> list[StoredMessage]:
         """Messages that failed for a while or clash with an earlier control id, oldest first."""
         return [StoredMessage(*row) for row in self._connection.execute(_failed, {"most": most})]
+
+    def chosen(self, choice: Choice, after: int, most: int = 500) -> list[StoredMessage]:
+        """The next messages after the id `after` that were not accepted and fit `choice`, oldest first."""
+        values = {**choice._asdict(), "after": after, "most": most}
+        return [StoredMessage(*row) for row in self._connection.execute(_chosen, values)]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many messages there are by state and acknowledgement code."""

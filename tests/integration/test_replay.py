@@ -90,3 +90,29 @@ def test_another_reason_chooses_nothing(folder: Path, index: App, migrated_sqlit
     result = run(folder, migrated_sqlite_url, "--reason", "no such reason")
     assert result.stdout == "0 of 0 accepted\n"
     index.close()
+
+
+def test_refused_messages_are_chosen_by_phase_reason_and_sender(
+    folder: Path, index: App, migrated_sqlite_url: str
+) -> None:
+    listed = json.loads(run(folder, migrated_sqlite_url, "--list", "--source", "NEW|RXX", "--json").stdout)
+    [message] = listed
+    assert (message["id"], message["ack"]) == (3, "AE")
+    for arguments in (
+        ("--phase", "read", "--since", "2099-01-01"),
+        ("--phase", "read", "--until", "2000-01-01"),
+        ("--reason", message["reason"], "--source", "PAS|RXX"),
+    ):
+        assert run(folder, migrated_sqlite_url, *arguments).stdout == "0 of 0 accepted\n"
+    chosen = ("--phase", message["phase"], "--reason", message["reason"], "--source", "NEW|RXX", "--json")
+    for dry_run in (["--dry-run"], []):
+        result = run(folder, migrated_sqlite_url, *chosen, *dry_run, config="after.toml")
+        assert [(one["id"], one["ack"]) for one in json.loads(result.stdout)] == [(3, "AA")]
+        assert index.overview.counts().records == (1 if dry_run else 2)
+    assert run(folder, migrated_sqlite_url, *chosen, config="after.toml").stdout.strip() == "[]"
+    index.close()
+
+
+def test_a_sender_is_written_with_both_its_names(folder: Path, index: App, migrated_sqlite_url: str) -> None:
+    assert run(folder, migrated_sqlite_url, "--source", "NEW").exit_code == 2
+    index.close()
