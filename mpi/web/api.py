@@ -12,10 +12,12 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unauthorized,
 
 from mpi.domain.audit import Actor
 from mpi.domain.errors import MissingExtra
-from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
+from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics, Identifier
 from mpi.domain.roles import Permission, Role, check
 from mpi.domain.study import GateAnswer, StudyHeader
+from mpi.services.decisions import Decision, Operation
 from mpi.services.match import MatchAnswer
+from mpi.services.preview import Effect
 from mpi.web import schemas
 from mpi.web.current import services
 
@@ -96,6 +98,41 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         lines = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
         return Response(lines, mimetype=NDJSON)
 
+    @bp.post("/decisions")
+    @bp.doc(
+        summary="Link, unlink, keep apart or merge numbers, or say what that would touch",
+        security="bearer",
+        responses=_PROBLEMS | {404: "A number is not known", 409: "An earlier decision stands against it"},
+    )
+    @bp.input(schemas.DecisionRequest, arg_name="asked")
+    @bp.output(schemas.ChangeAnswer)
+    def decide(asked: dict[str, Any]) -> dict[str, Any]:
+        other = asked["other_authority"], asked["other_value"]
+        decision = Decision(
+            Operation(asked["operation"]),
+            Identifier(asked["authority"], asked["value"]),
+            Identifier(*other) if all(other) else None,
+        )
+        if asked["dry_run"]:
+            return _change_body(None, services().decisions.preview(_caller(), decision))
+        done = services().decisions.do(_caller(), decision, asked["reason"])
+        return _change_body(done.change_id, done.effect)
+
+    @bp.post("/undo")
+    @bp.doc(
+        summary="Take a change of identities back, or say what that would touch",
+        security="bearer",
+        responses=_PROBLEMS | {404: "There is no such change", 409: "It was taken back already"},
+    )
+    @bp.input(schemas.UndoRequest, arg_name="asked")
+    @bp.output(schemas.ChangeAnswer)
+    def undo(asked: dict[str, Any]) -> dict[str, Any]:
+        wanted, keep_apart = asked["change"], asked["keep_apart"]
+        if asked["dry_run"]:
+            return _change_body(None, services().undo.preview(_caller(), wanted, keep_apart=keep_apart))
+        done = services().undo.do(_caller(), wanted, asked["reason"], keep_apart=keep_apart)
+        return _change_body(done.change_id, done.effect)
+
     @bp.post("/studies/check")
     @bp.doc(
         summary="The gate: may this outside imaging study join a person?",
@@ -174,6 +211,13 @@ def _match_body(answer: MatchAnswer) -> dict[str, Any]:
         "compared": answer.compared,
         "model": answer.model,
     }
+
+
+def _change_body(change_id: int | None, effect: Effect) -> dict[str, Any]:
+    body = asdict(effect)
+    body["tasks"] = [{"task": task, "what": what} for task, what in effect.tasks]
+    body["studies"] = [{"study": study, "person": person} for study, person in effect.studies]
+    return {"change": change_id, "effect": body}
 
 
 def _study_body(answer: GateAnswer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from apiflask.validators import Length, OneOf, Range
 from mpi.domain.decision import Outcome
 from mpi.domain.study import GateDecision, RuleResult
 from mpi.services.changes import MOST
+from mpi.services.decisions import Operation
 
 _TEXT = Length(max=500)
 
@@ -174,3 +175,87 @@ class ProblemDocument(Schema):
     detail = String()
     code = String(metadata={"description": "Stable, for programs"})
     errors = List(Nested(FieldError))
+
+
+class DecisionRequest(Schema):
+    """A decision about two numbers, or about the first alone (unlink)."""
+
+    operation = String(required=True, validate=OneOf([o.value for o in Operation]))
+    authority = String(required=True, validate=_TEXT)
+    value = String(required=True, validate=_TEXT)
+    other_authority = String(load_default=None, allow_none=True, validate=_TEXT)
+    other_value = String(load_default=None, allow_none=True, validate=_TEXT)
+    reason = String(load_default="", validate=Length(max=2000), metadata={"description": "Needed unless dry_run"})
+    dry_run = Boolean(load_default=False, metadata={"description": "Only say what it would touch"})
+
+
+class UndoRequest(Schema):
+    """A change to be taken back."""
+
+    change = Integer(required=True, validate=Range(1, 2**63 - 1))
+    keep_apart = Boolean(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Mark those it put together as different people; null: where no human had decided"},
+    )
+    reason = String(load_default="", validate=Length(max=2000), metadata={"description": "Needed unless dry_run"})
+    dry_run = Boolean(load_default=False, metadata={"description": "Only say what it would touch"})
+
+
+class NamedIdentifier(Schema):
+    """A local number."""
+
+    authority = String()
+    value = String()
+
+
+class MovedIdentifier(Schema):
+    """A number that goes elsewhere. A person is an enterprise id, `a new person`, or null: no number of its own."""
+
+    identifier = Nested(NamedIdentifier)
+    from_person = String(allow_none=True)
+    to_person = String(allow_none=True)
+    note = String(allow_none=True)
+
+
+class ApartPair(Schema):
+    """Two numbers whose people are marked as different (`made`), or no longer."""
+
+    one = Nested(NamedIdentifier)
+    other = Nested(NamedIdentifier)
+    made = Boolean()
+
+
+class EffectTask(Schema):
+    """A review task and what becomes of it."""
+
+    task = Integer()
+    what = String()
+
+
+class EffectStudy(Schema):
+    """An imaging study and the person it is attached to before."""
+
+    study = String()
+    person = String()
+
+
+class Effect(Schema):
+    """Everything a change touches."""
+
+    identifiers = List(Nested(MovedIdentifier))
+    apart = List(Nested(ApartPair))
+    persons_gone = List(String())
+    persons_back = List(String())
+    sites = List(String())
+    tasks = List(Nested(EffectTask))
+    studies = List(Nested(EffectStudy))
+    subscribers = List(String())
+    notes = List(String())
+
+
+class ChangeAnswer(Schema):
+    """What was done, or would be."""
+
+    change = Integer(allow_none=True, metadata={"description": "Takes it back; null after a dry run"})
+    effect = Nested(Effect)

@@ -38,6 +38,11 @@ PATHS = {
     "/api/v1/match": (Permission.MATCH, PERSON),
     "/api/v1/crosswalk": (Permission.QUERY_CROSSWALK, CROSSWALK),
     "/api/v1/studies/check": (Permission.CHECK_STUDY, STUDY),
+    "/api/v1/decisions": (
+        Permission.DECIDE,
+        {"operation": "unlink", "authority": "RXX", "value": "A1002", "dry_run": True},
+    ),
+    "/api/v1/undo": (Permission.UNDO, {"change": 1, "dry_run": True}),
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from mpi.bootstrap import App
+from mpi.cli.options import OPERATOR
 from mpi.domain.roles import Permission, Role, can
 from tests.history import last_change, picture
 from tests.index import persons_of, register
@@ -104,3 +105,26 @@ def test_the_review_page_shows_both_answers_first(own: App) -> None:
     page = client.get(f"/review/{task.id}").text
     assert f"/changes/{change}" in page and MARKUP not in page
     assert MARKUP not in client.get(f"/changes/{change}").text
+
+
+def test_the_same_for_machines(own: App) -> None:
+    def headers(role: Role) -> dict[str, str]:
+        return {"Authorization": f"Bearer {own.users.issue_token(OPERATOR, f'm-{role.value}', role)}"}
+
+    client, senior = make_web(own), headers(Role.SENIOR_REVIEWER)
+    before = picture(own)
+    asked = {"operation": "unlink", "authority": "RYY", "value": "77"}
+    shown = client.post("/api/v1/decisions", json=asked | {"dry_run": True}, headers=senior).get_json()
+    assert shown["change"] is None and picture(own) == before
+    [moved] = shown["effect"]["identifiers"]
+    assert moved["identifier"] == {"authority": "RYY", "value": "77"} and moved["to_person"] == "a new person"
+    done = client.post("/api/v1/decisions", json=asked | {"reason": "two people"}, headers=senior).get_json()
+    assert done["effect"] == shown["effect"] and picture(own) != before
+    back = {"change": done["change"], "reason": "they are one"}
+    assert client.post("/api/v1/undo", json=back, headers=headers(Role.SERVICE)).status_code == 403
+    assert client.post("/api/v1/undo", json=back | {"dry_run": True}, headers=senior).get_json()["change"] is None
+    assert client.post("/api/v1/undo", json=back, headers=senior).status_code == 200
+    assert picture(own) == before
+    assert client.post("/api/v1/undo", json=back, headers=senior).status_code == 409
+    assert client.post("/api/v1/undo", json=back | {"change": 999999}, headers=senior).status_code == 404
+    assert client.post("/api/v1/decisions", json=asked, headers=senior).status_code == 422
