@@ -31,6 +31,10 @@ def crosswalk(
         echo_json(asdict(found))
         return
     click.echo(f"person {found.enterprise_id}" + (f" at {found.at}" if found.at else ""))
+    if found.superseded_by:
+        click.echo(f"  the number asked about was superseded; {found.superseded_by} stands for it")
+    if found.restricted:
+        click.echo("  restricted: other hospitals and their numbers are withheld")
     for entry in found.identifiers:
         marks = [entry.status] if entry.status != "active" else []
         if entry.kind == "national":

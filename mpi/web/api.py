@@ -79,7 +79,13 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         found = services().people.crosswalk(
             _caller(), asked["authority"], asked["value"], target=tuple(asked["target"]), at=asked["at"]
         )
-        return {"person": found.enterprise_id, "at": found.at, "identifiers": found.identifiers}
+        return {
+            "person": found.enterprise_id,
+            "at": found.at,
+            "superseded_by": found.superseded_by,
+            "restricted": found.restricted,
+            "identifiers": found.identifiers,
+        }
 
     @bp.get("/changes")
     @bp.doc(

@@ -91,7 +91,7 @@ class CrosswalkRequest(Schema):
 
 
 class IdentifierAnswer(Schema):
-    """One identifier of a person."""
+    """One identifier of a person. `status` is active, merged or superseded."""
 
     authority = String()
     value = String()
@@ -105,6 +105,10 @@ class CrosswalkAnswer(Schema):
 
     person = String(metadata={"description": "Enterprise id"})
     at = String(allow_none=True, metadata={"description": "The instant asked for, in UTC; null for now"})
+    superseded_by = String(
+        allow_none=True, metadata={"description": "The NHS number that stands for the one asked about; null: itself"}
+    )
+    restricted = Boolean(metadata={"description": "Other hospitals and their numbers are withheld"})
     identifiers = List(Nested(IdentifierAnswer))
 
 
