@@ -4,10 +4,11 @@ Floats are added in the order in which the pure functions add them, never by a s
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ RULES: tuple[HardRule, ...] = tuple(HardRule)
 NO_RULE = 255
 _CHUNK = 1 << 18
 """Pairs weighed at a time: intermediate columns stay in the processor's cache."""
+_DECIDED_AT_ONCE = 1 << 22
 _THREADS = min(os.cpu_count() or 1, 4)
 
 
@@ -61,12 +63,15 @@ def _tables(model: LinkageModel) -> list[tuple[NDArray[np.float64], NDArray[np.f
 
 
 def weigh(
-    model: LinkageModel, levels: Sequence[NDArray[np.uint8]], terms: Sequence[NDArray[np.float64] | None]
+    model: LinkageModel,
+    levels: Sequence[NDArray[np.uint8]],
+    terms: Sequence[NDArray[np.float64] | None],
+    empty: Callable[[int, Any], NDArray[Any]] = np.empty,
 ) -> Weighed:
-    """The weight of each pair as `weigh.judge` gives it, and where it lies."""
+    """The weight of each pair as `weigh.judge` gives it, and where it lies; `empty` makes the columns for it."""
     count = len(levels[0])
     tables = _tables(model)
-    weight, zones = np.empty(count), np.empty(count, dtype=np.uint8)
+    weight, zones = empty(count, np.float64), empty(count, np.uint8)
 
     def work(start: int) -> None:
         part = slice(start, min(start + _CHUNK, count))
@@ -156,15 +161,16 @@ def decide(model: LinkageModel, pairs: PairPatterns) -> Decided:
     weighed = pairs.weighed
     if weighed is None or weighed.model_hash != model.hash:
         weighed = weigh(model, pairs.levels, pairs.terms)
-    packed = pairs.facts * ZONES + weighed.zones
-    distinct, place = sorted_places(packed)
-    outcomes = np.empty(len(distinct), dtype=np.uint8)
-    rules = np.empty(len(distinct), dtype=np.uint8)
-    for n, code in enumerate(distinct.tolist()):
-        outcome, rule = verdict(code // ZONES, code % ZONES)
-        outcomes[n] = OUTCOMES.index(outcome)
-        rules[n] = NO_RULE if rule is None else RULES.index(rule)
-    return Decided(weighed.weight, outcomes[place], rules[place])
+    count = len(weighed.weight)
+    found = Decided(weighed.weight, np.empty(count, dtype=np.uint8), np.empty(count, dtype=np.uint8))
+    for start in range(0, count, _DECIDED_AT_ONCE):
+        part = slice(start, start + _DECIDED_AT_ONCE)
+        distinct, place = sorted_places(pairs.facts[part] * ZONES + weighed.zones[part])
+        verdicts = [verdict(code // ZONES, code % ZONES) for code in distinct.tolist()]
+        outcomes = np.array([OUTCOMES.index(outcome) for outcome, _ in verdicts], dtype=np.uint8)
+        rules = [NO_RULE if rule is None else RULES.index(rule) for _, rule in verdicts]
+        found.outcome[part], found.rule[part] = outcomes[place], np.array(rules, dtype=np.uint8)[place]
+    return found
 
 
 def fit_in_one(sizes: Sequence[int]) -> bool:

@@ -1,5 +1,7 @@
 """The columnar engine says of every pair what the pure functions say: levels, terms, facts, weights and decisions."""
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,6 +24,7 @@ from mpi.engines.local.engine import Compared, LocalEngine
 from mpi.engines.local.facts import PairFacts
 from mpi.engines.local.keys import Candidates, candidates
 from mpi.engines.local.levels import Chunk
+from mpi.engines.local.room import Room
 from mpi.engines.weigh_columns import (
     NO_RULE,
     OUTCOMES,
@@ -190,6 +193,26 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
     one, two = (LocalEngine(threads=n).pairs(data, load_default()) for n in (1, 2))
     assert np.array_equal(one.facts, two.facts) and np.array_equal(one.left, two.left)
     assert all(np.array_equal(a, b) for a, b in zip(one.levels, two.levels, strict=True))
+
+
+def test_pairs_in_files_are_the_pairs_in_memory(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path, synthetic(800, 6))
+    there, here = LocalEngine(column_limit=1000), LocalEngine()
+    one, other = (engine.pairs(data, load_default()) for engine in (there, here))
+    assert isinstance(one.left, np.memmap) and not isinstance(other.left, np.memmap)
+    for a, b in [(one.left, other.left), (one.right, other.right), (one.facts, other.facts)]:
+        assert np.array_equal(a, b)
+    assert all(np.array_equal(a, b) for a, b in zip(one.levels, other.levels, strict=True))
+    decided = [decide(load_default(), pairs) for pairs in (one, other)]
+    assert np.array_equal(decided[0].weight, decided[1].weight)
+    assert np.array_equal(decided[0].outcome, decided[1].outcome)
+    assert not [path.name for path in tmp_path.iterdir() if path.suffix not in (".parquet", ".json")]
+
+
+def test_no_disk_for_a_column_is_said_before_it_is_used(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with patch.object(os, "posix_fallocate", side_effect=full), pytest.raises(OSError, match="No space left"):
+        Room(tmp_path, limit=100).empty(1000, np.int64)
 
 
 def test_no_records_and_no_pairs(tmp_path: Path) -> None:

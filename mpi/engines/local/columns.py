@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi.engines.base import FLAGS, Dataset
+from mpi.engines.local.room import Room
 from mpi.matching.block import sound
 from mpi.matching.places import postcode_part
 
@@ -162,14 +163,15 @@ def _members(sets: Sequence[frozenset[str]]) -> Members:
 
 
 class Table:
-    """A data set in memory, a column at a time as they are asked for, by any thread."""
+    """A data set in memory, a column at a time as they are asked for, by any thread; `room` is where its pairs lie."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, room: Room | None = None) -> None:
         import pyarrow.parquet as pq
 
         self.records = data.records
         self._file = pq.ParquetFile(data.prepared)
         self._kept = data.kept
+        self.room = Room(data.folder) if room is None else room
         self._columns: dict[str, Column] = {}
         self._flags: dict[str, NDArray[np.bool_]] = {}
         self._across: dict[tuple[str, str], Ints] = {}

@@ -13,6 +13,7 @@ from mpi.engines.local.columns import Table
 from mpi.engines.local.facts import PairFacts
 from mpi.engines.local.keys import Candidates, candidates
 from mpi.engines.local.levels import Chunk
+from mpi.engines.local.room import LIMIT, Room
 from mpi.engines.weigh_columns import asked, weigh
 from mpi.matching.model import Comparison, LinkageModel
 from mpi.matching.weigh import Terms
@@ -33,15 +34,17 @@ class Compared:
 class LocalEngine:
     """Pairs, patterns and facts on this machine. Keeps the data set it looked at last, for a second question.
 
-    The answer is the same whatever the number of threads. `memory` limits DuckDB, which works out similarities.
+    The answer is the same whatever the number of threads. `memory` limits DuckDB, which works out similarities; a
+    column of pairs of more than `column_limit` bytes lies in a file in the data set's folder.
     """
 
     name = "local"
 
-    def __init__(self, *, threads: int = 2, memory: str = "1GB") -> None:
+    def __init__(self, *, threads: int = 2, memory: str = "1GB", column_limit: int = LIMIT) -> None:
         import duckdb
 
         self.threads = threads
+        self.column_limit = column_limit
         self.connection = duckdb.connect(config={"threads": 1, "memory_limit": memory})
         self._data: Dataset | None = None
         self._table: Table | None = None
@@ -50,7 +53,8 @@ class LocalEngine:
     def table(self, data: Dataset) -> Table:
         """The data set's columns."""
         if self._table is None or self._data != data:
-            self._data, self._table, self._compared = data, Table(data), None
+            room = Room(data.folder, self.column_limit)
+            self._data, self._table, self._compared = data, Table(data, room), None
         return self._table
 
     def pairs(
@@ -61,7 +65,7 @@ class LocalEngine:
         table, found = self.table(data), compared.pairs
         begin = time.perf_counter()
         terms = self.terms(table, model, compared)
-        weighed = weigh(model, compared.levels, terms)
+        weighed = weigh(model, compared.levels, terms, table.room.empty)
         facts = self._facts(table, compared, weighed, progress)
         seconds = {**compared.seconds, "facts": time.perf_counter() - begin}
         return PairPatterns(
@@ -107,7 +111,7 @@ class LocalEngine:
         progress: Progress = silent,
     ) -> list[NDArray[np.uint8]]:
         """The level of each comparison for each pair."""
-        found = [np.empty(len(left), dtype=np.uint8) for _ in comparisons]
+        found = [table.room.empty(len(left), np.uint8) for _ in comparisons]
         parts = _parts(len(left), 1)
         with ThreadPoolExecutor(self.threads) as pool:
             for done, part in enumerate(parts, 1):
@@ -128,12 +132,13 @@ class LocalEngine:
             bits = np.array([*(of(value) for value in column.values), 0.0])
             shares = np.zeros(MISSING + 1, dtype=bool)
             shares[: len(c.levels)] = [level.frequency != 0.0 for level in c.levels]
-            pairs = np.flatnonzero(shares[compared.levels[place]])
-            x, y = column.codes[compared.pairs.left[pairs]], column.codes[compared.pairs.right[pairs]]
-            own = np.minimum(bits[x], bits[y])
-            own[(x < 0) | (y < 0)] = 0.0
-            term = np.zeros(len(compared.pairs.left))
-            term[pairs] = own
+            term = table.room.zeros(len(compared.pairs.left), np.float64)
+            for part in _parts(len(term), 1):
+                pairs = part.start + np.flatnonzero(shares[compared.levels[place][part]])
+                x, y = column.codes[compared.pairs.left[pairs]], column.codes[compared.pairs.right[pairs]]
+                own = np.minimum(bits[x], bits[y])
+                own[(x < 0) | (y < 0)] = 0.0
+                term[pairs] = own
             return term
 
         with ThreadPoolExecutor(self.threads) as pool:
@@ -145,7 +150,7 @@ class LocalEngine:
         with ThreadPoolExecutor(self.threads) as pool:
             same = list(pool.map(lambda name: _equal(table, name, left, right), names))
         wanted = np.flatnonzero(asked(weighed.zones, *same))
-        facts = np.zeros(len(left), dtype=np.int64)
+        facts = table.room.zeros(len(left), np.int64)
 
         def work(part: slice) -> None:
             own = wanted[part]

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi.engines.local.columns import Column, Ints, Table
+from mpi.engines.local.room import Room
 from mpi.matching.block import BLOCK_LIMIT, MAX_KEYS, either_order, halves, sound
 
+_AT_ONCE = 1 << 21
+"""Pairs taken apart at a time."""
 _SLOT = 1 << 20
 """More than there are Soundex codes, days of the years 1 to 2100 in this packing, or years."""
 
@@ -173,7 +176,7 @@ class _Found:
     skipped_records: int
 
 
-def _pairs_of_kind(keys: Sequence[Ints], n: int) -> _Found:
+def _pairs_of_kind(keys: Sequence[Ints], n: int, room: Room) -> _Found:
     """All pairs under one kind of key, as left * n + right; each key's own pairs once."""
     blocks = _blocks(keys)
     rids, starts, sizes, large = blocks.rids, blocks.starts, blocks.sizes, blocks.large
@@ -181,39 +184,54 @@ def _pairs_of_kind(keys: Sequence[Ints], n: int) -> _Found:
     ends = np.repeat(np.where(large, starts, starts + sizes), sizes)
     behind = np.maximum(ends - np.arange(len(rids)) - 1, 0)
     places = np.flatnonzero(behind)
-    found = []
-    step = 1
+    codes = room.empty(int(behind.sum()), np.int64)
+    at, step = 0, 1
     while len(places):
         one, other = rids[places], rids[places + step]
-        found.append(np.minimum(one, other) * n + np.maximum(one, other))
-        step += 1
+        codes[at : at + len(places)] = np.minimum(one, other) * n + np.maximum(one, other)
+        at, step = at + len(places), step + 1
         places = places[behind[places] >= step]
-    codes = np.concatenate(found) if found else np.empty(0, dtype=np.int64)
     return _Found(codes, int(large.sum()), int(sizes[large].sum()))
 
 
-def distinct_sorted(codes: Ints) -> Ints:
-    """The distinct numbers in order."""
+def _distinct(parts: Sequence[Ints], n: int, room: Room) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The sides of all pairs of the parts, each once, in order."""
+    codes = room.empty(sum(map(len, parts)), np.int64)
+    at = 0
+    for part in parts:
+        codes[at : at + len(part)] = part
+        at += len(part)
     codes.sort()
-    if not len(codes):
-        return codes
-    found: Ints = codes[np.concatenate(([True], codes[1:] != codes[:-1]))]
-    return found
+    first = np.append(len(codes) > 0, codes[1:] != codes[:-1])[: len(codes)]
+    count = int(first.sum())
+    left, right = room.empty(count, np.int32), room.empty(count, np.int32)
+    at = 0
+    for start in range(0, len(codes), _AT_ONCE):
+        own = codes[start : start + _AT_ONCE][first[start : start + _AT_ONCE]]
+        end = at + len(own)
+        left[at:end] = own // n
+        right[at:end] = own - left[at:end] * np.int64(n)
+        at = end
+    return left, right
 
 
 def candidates(
-    table: Table, *, between: bool = False, threads: int = 2, kinds: Sequence[str] | None = None
+    table: Table,
+    *,
+    between: bool = False,
+    threads: int = 2,
+    kinds: Sequence[str] | None = None,
+    room: Room | None = None,
 ) -> Candidates:
     """All pairs of records that share a blocking key of at most `BLOCK_LIMIT` records.
 
     With `between`, only pairs from two files. `kinds` takes only these of `mpi.matching.block.KEY_KINDS`; none: all.
     """
-    n = table.records
+    n, room = table.records, room or table.room
     wanted = [keys for kind, keys in _kinds(slots(table)) if kinds is None or kind in kinds]
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda keys: _pairs_of_kind(keys, n), wanted))
-    codes = distinct_sorted(np.concatenate([part.codes for part in parts] or [np.empty(0, dtype=np.int64)]))
-    left, right = (codes // n).astype(np.int32), (codes % n).astype(np.int32)
+        parts = list(pool.map(lambda keys: _pairs_of_kind(keys, n, room), wanted))
+    left, right = _distinct([part.codes for part in parts], n, room)
     if between:
         source = table.source
         apart = source[left] != source[right]
