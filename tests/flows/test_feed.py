@@ -77,6 +77,22 @@ BAD_INPUT = [
     ),
     pytest.param(adt("B1", version="2.8"), "AR", [("MSH^1^12", "203", "E")], id="an unsupported version"),
     pytest.param(adt("B1", event="A40"), "AE", [("MRG^1", "100", "E")], id="a merge without MRG"),
+    pytest.param(adt("B1", event="A24"), "AE", [("PID^2", "100", "E")], id="a link with one PID"),
+    pytest.param(
+        adt("B1", event="A24", pid=f"\rPID|2||{'8' * 10_000}^^^RXX"),
+        "AE",
+        [("PID^2^3^1^1", "102", "E")],
+        id="a link to an identifier of 10,000 characters",
+    ),
+    pytest.param(
+        adt("B1", event="A47", pid="\rMRG|9^^^RYY"), "AE", [("MRG^1^1^1^4", "204", "E")], id="a change of authority"
+    ),
+    pytest.param(
+        adt("B1", event="A31", pid="||Ashworth^Maria" + "|" * 28 + "9" * 300),
+        "AA",
+        [],
+        id="a time that is none",
+    ),
 ]
 
 

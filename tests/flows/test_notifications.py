@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from sqlalchemy import text
 
 from mpi.bootstrap import App, build
 from mpi.cli.work import sending
@@ -25,6 +24,7 @@ from tests.effort import repeats
 from tests.flows.subscriber import Receiver, Told
 from tests.index import REVIEWER, config_for, merge, register
 from tests.invariants import check_index
+from tests.notified import groups_of_index
 
 SAME = {"family_name": "Ellwood", "birth_date": "1987-06-14", "nhs_number": nhs_number(7), "nhs_number_status": "01"}
 
@@ -285,20 +285,6 @@ def test_two_workers_send_each_message_once_and_one_takes_over(migrated_sqlite_u
     assert len(pacs.received) == 8
 
 
-def held_by_index(app: App, domains: tuple[str, ...]) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
-    """Identifier -> the identifiers of its person, in these domains, as the index has it now."""
-    from mpi.services.outbox import known_as
-
-    with app.store.reading() as unit:
-        ids = list(unit.connection.execute(text("SELECT id FROM person WHERE merged_into IS NULL")).scalars())
-        known = known_as(unit, ids)
-    held = {}
-    for one in known.values():
-        group = frozenset(name for name in one.told.identifiers if name[0] in domains)
-        held.update(dict.fromkeys(group, group))
-    return held
-
-
 def test_concurrent_feeds_and_an_unruly_receiver_end_in_the_same_groups(migrated_url: str) -> None:
     """Three feeds change the same people at once, merges among them; the receiver fails now and then."""
     turn = iter(range(1_000_000))
@@ -327,7 +313,7 @@ def test_concurrent_feeds_and_an_unruly_receiver_end_in_the_same_groups(migrated
             for one in feeds:
                 one.join(120)
             until(lambda: all_told(app), 60)
-            expected = held_by_index(app, ("RXX", "RYY"))
+            expected = groups_of_index(app, ("RXX", "RYY"))
     held = {name: group for name, group in pacs.groups().items() if name in expected}
     assert held == expected
 
