@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, for_population, load, load_default
 from mpi.services.changes import Changes
-from mpi.services.feed import Feed
 from mpi.services.decisions import Decisions
+from mpi.services.feed import Feed
 from mpi.services.gate import Gate, load_policy
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox

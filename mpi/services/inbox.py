@@ -212,8 +212,8 @@ class Inbox:
     def replay(self, actor: Actor, message_id: int, message: Inbound, *, dry_run: bool = False) -> Outcome:
         """Carry a kept message out now, by a person's decision; `message` is its raw text read again.
 
-        With `dry_run` the outcome is what would come of it, and nothing is kept. Raises `NotAllowed` by role, `Conflict`
-        for one that had its effect already, `NotFound`, and `TemporaryFailure`.
+        With `dry_run` the outcome is what would come of it, and nothing is kept. Raises `NotAllowed` by role,
+        `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
         """
         check(role_of(actor), Permission.REPLAY)
         try:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from mpi.domain.errors import BadInput
 
@@ -133,7 +133,7 @@ class Reader:
         except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
             raise _refuse("the file is cut off or damaged") from error
 
-    def _tables(self, stream: IO[bytes]) -> Iterator[TableRows]:
+    def _tables(self, stream: gzip.GzipFile) -> Iterator[TableRows]:
         header = self._next(stream)
         if not isinstance(header, dict) or header.get("archive") != "mpi":
             raise _refuse("it does not begin like one")
@@ -151,7 +151,7 @@ class Reader:
             if opening["table"] not in self.counts:
                 raise AssertionError("a table was not read to its end")
 
-    def _rows(self, stream: IO[bytes], opening: dict[str, Any]) -> Iterator[list[Any]]:
+    def _rows(self, stream: gzip.GzipFile, opening: dict[str, Any]) -> Iterator[list[Any]]:
         packed = opening["bytes"]
         count = 0
         while isinstance(row := self._next(stream), list):
@@ -165,7 +165,7 @@ class Reader:
             raise _refuse(f"rows of {opening['table']} are missing")
         self.counts[opening["table"]] = count
 
-    def _check_end(self, header: dict[str, Any], end: dict[str, Any], so_far: str, stream: IO[bytes]) -> None:
+    def _check_end(self, header: dict[str, Any], end: dict[str, Any], so_far: str, stream: gzip.GzipFile) -> None:
         if end.get("sha256") != so_far or end.get("rows") != sum(self.counts.values()):
             raise _refuse("the checksum does not fit: it was changed or damaged")
         if stream.read(1):
@@ -173,7 +173,7 @@ class Reader:
         seq, digest = end["head"]
         self.summary = Summary(header["revision"], header["made_at"], dict(self.counts), (seq, digest))
 
-    def _next(self, stream: IO[bytes]) -> Any:
+    def _next(self, stream: gzip.GzipFile) -> Any:
         line = stream.readline()
         if not line.endswith(b"\n"):
             raise _refuse("it ends before its end")

@@ -56,7 +56,7 @@ CANDIDATES = {
 # Whether any record of a person, or one merged into it, is restricted: one address stands on all of them.
 RESTRICTED = {
     name: text(
-        numbers.text[: numbers.text.index(" SELECT o.person_id, i.value")]
+        numbers.text[: numbers.text.index(" SELECT o.person_id, i.value")]  # noqa: S608 - our own constants
         + " SELECT DISTINCT o.person_id FROM own AS o CROSS JOIN source_record AS r"
         " WHERE r.id = o.record_id AND r.restricted"
     )
