@@ -73,7 +73,11 @@ class Criteria:
         return self.begins(p)
 
     def where(self, unit: UnitOfWork) -> set[int]:
-        """Ids of at most `MOST_RECORDS` records, among them all that match. Raises `Refused`."""
+        """Ids of at most `MOST_RECORDS` records, among them those that match. Raises `Refused`.
+
+        Left out is who can be found by nothing that is asked: a record without a birth date by its given name alone,
+        or by a previous family name.
+        """
         found: set[int] = set()
         for beginning, end in self._keys():
             if end is None:
@@ -103,24 +107,35 @@ class Criteria:
 
     def _name_keys(self) -> list[tuple[str, str | None]]:
         p = self.exact
-        day = either_order(p.birth) if p.birth else None
+        name, text = p.family or p.given, self.beginnings.get("family") or self.beginnings.get("given")
+        known = sound(name) if name else _sound_beginning(text) if text else None
+        end = None if name else ""
+        if known is None:
+            return []
+        if p.birth:
+            day = either_order(p.birth)
+            return [(f"d|{known}|{day}", None) if name else (f"d|{known}", f"|{day}")]
+        if p.postcode:
+            return [(f"p|{p.postcode}|{known}", end)]
+        return self._dated(known if name else None) + self._undated()
+
+    def _dated(self, name: str | None) -> list[tuple[str, str | None]]:
+        """Keys of records with a whole birth date, when none was asked for; `name` is the sound of one, where known."""
+        p = self.exact
         year = (p.birth_partial or "")[:4]
-        if not day and p.family and p.given:
+        if p.family and p.given:
             both = "|".join(sorted((sound(p.family), sound(p.given))))
-            if year:
-                return [(f"y|{both}|{year}", None)]
-            return [(f"y|{both}|", ""), (f"f|{p.family}|{p.given}", None)]
-        if name := p.family or p.given:
-            if day:
-                return [(f"d|{sound(name)}|{day}", None)]
-            without_date = [(f"f|{p.family}|", "")] if p.family and not year else []
-            return [(f"d|{sound(name)}|{year}", ""), *without_date]
-        if text := self.beginnings.get("family") or self.beginnings.get("given"):
-            if p.postcode:
-                return [(f"p|{p.postcode}|{_sound_beginning(text)}", "")]
-            without_date = [(f"f|{text}", "")] if "family" in self.beginnings and not (day or year) else []
-            return [(f"d|{_sound_beginning(text)}", f"|{day}" if day else ""), *without_date]
-        return []
+            return [(f"y|{both}|{year}", None if year else "")]
+        if name:
+            return [(f"d|{name}|{year}", "")]
+        return [(f"d|{_sound_beginning(self.beginnings.get('family') or self.beginnings['given'])}", "")]
+
+    def _undated(self) -> list[tuple[str, str | None]]:
+        """Keys of records without a whole birth date: they stand by both names, the family name first."""
+        p = self.exact
+        if p.family:
+            return [(f"f|{p.family}|{p.given}", None) if p.given else (f"f|{p.family}|", "")]
+        return [(f"f|{self.beginnings['family']}", "")] if "family" in self.beginnings else []
 
     def _place_keys(self) -> list[tuple[str, str | None]]:
         postcode = self.exact.postcode
