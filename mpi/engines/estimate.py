@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from mpi.domain.errors import BadInput
 from mpi.engines.pairs import pattern_counts, strata
 from mpi.matching.kinds import getter
-from mpi.matching.model import LinkageModel, check
+from mpi.matching.model import LinkageModel, check, scaled
 from mpi.matching.prepared import Prepared
 from mpi.matching.shape import starting_model
-from mpi.matching.train import TARGET_FALSE_LINKS, Pattern, fit, frequencies, rebased, thresholds
+from mpi.matching.train import TARGET_FALSE_LINKS, Pattern, fit, frequencies, thresholds
 
 
 def estimate(
@@ -90,7 +90,7 @@ def from_counts(
         },
     )
     if population is not None:
-        model = rebased(model, n, population)
+        model = scaled(model, population / n)
     check(model)
     return model
 

@@ -86,6 +86,8 @@ class Relatives:
     """Names of comparisons; those the model does not have count for nothing."""
     per_match: float
     """Pairs of such relatives for each pair of one person's records."""
+    grow: bool = False
+    """They are strangers, whose number for each match grows with the index; a family does not."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ class LinkageModel:
             "families": self.families,
             "own_identifier": self.own_identifier,
             "relatives": [
-                {"name": r.name, "agree_on": list(r.agree_on), "per_match": r.per_match} for r in self.relatives
+                {"name": r.name, "agree_on": list(r.agree_on), "per_match": r.per_match}
+                | ({"grow": True} if r.grow else {})
+                for r in self.relatives
             ],
             "comparisons": [_comparison_dict(c) for c in self.comparisons],
             "frequencies": {
@@ -230,7 +234,7 @@ def _read(document: Mapping[str, Any]) -> LinkageModel:
         families=families,
         own_identifier=own,
         relatives=tuple(
-            Relatives(str(r["name"]), tuple(r["agree_on"]), float(r["per_match"]))
+            Relatives(str(r["name"]), tuple(r["agree_on"]), float(r["per_match"]), bool(r.get("grow", False)))
             for r in document.get("relatives", [])
         ),
         trained=document.get("trained", {}),
@@ -299,4 +303,10 @@ def for_population(model: LinkageModel, population: int) -> LinkageModel:
     assumed = model.trained.get("population")
     if not isinstance(assumed, int):
         raise BadInput("the linkage model does not say for how many records it is; train it again", code="model")
-    return replace(model, prior=model.prior * assumed / population)
+    return scaled(model, population / assumed)
+
+
+def scaled(model: LinkageModel, times: float) -> LinkageModel:
+    """The model for an index so many times as large: matches per record stay, so a random match is rarer."""
+    relatives = tuple(replace(r, per_match=r.per_match * times) if r.grow else r for r in model.relatives)
+    return replace(model, prior=model.prior / times, relatives=relatives)

@@ -13,7 +13,7 @@ from math import log2
 
 from mpi.matching import em
 from mpi.matching.compare import MISSING
-from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Relatives, Thresholds
+from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Relatives, Thresholds, scaled
 from mpi.matching.relatives import has_families, is_own
 from mpi.matching.shape import HOUSEHOLD_FIELDS
 
@@ -43,6 +43,9 @@ _SURE_ENOUGH = 2.0
 """Bits: where nothing but strangers can be taken for a match, four to one is enough for a single link, as one to four
 (`_WORST_REVIEW`) is enough for a question; the target for all links together still holds."""
 
+STRANGERS_OF_ONE_NAME = "strangers-of-one-name"
+"""Family and given names go together, by tradition and generation: more strangers share both than chance would have."""
+
 _HOME = HOUSEHOLD_FIELDS
 RELATIVES: Mapping[str, frozenset[str]] = {
     "household": _HOME,
@@ -50,6 +53,7 @@ RELATIVES: Mapping[str, frozenset[str]] = {
     "namesakes": _HOME | {"given_name", "sex"},
     "one-birth": _HOME | {"birth_date"},
     "one-birth-one-mail": _HOME | {"birth_date", "email"},
+    STRANGERS_OF_ONE_NAME: frozenset({"family_name", "given_name", "sex"}),
 }
 """Class of non-matches -> comparisons on which its pairs agree as matches do; on all others as strangers do."""
 
@@ -59,7 +63,10 @@ _SETTLED = {
     "namesakes": 1e-8,
     "one-birth": 1e-8,
     "one-birth-one-mail": 1e-9,
+    STRANGERS_OF_ONE_NAME: 1e-6,
 }
+_OF_ONE_NAME = 2 + list(RELATIVES).index(STRANGERS_OF_ONE_NAME)
+"""Its place among the classes of `em.estimate`, behind matches and strangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Fitted:
     model: LinkageModel
     match: Mapping[Pattern, float]
     strangers: Mapping[Pattern, float]
-    """Each pattern's probability of being two people who have nothing to do with each other."""
+    """Each pattern's probability of being two people who have nothing to do with each other, of one name or not."""
     rounds: int
     relatives: Mapping[str, float]
     """Class -> its share of all pairs."""
@@ -119,11 +126,12 @@ def fit(
             families=families,
             own_identifier=own,
             relatives=tuple(
-                Relatives(name, tuple(sorted(fields)), shares[name] / prior) for name, fields in RELATIVES.items()
+                Relatives(name, tuple(sorted(fields)), shares[name] / prior, name == STRANGERS_OF_ONE_NAME)
+                for name, fields in RELATIVES.items()
             ),
         ),
         {p: own[0] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
-        {p: own[1] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
+        {p: own[1] + own[_OF_ONE_NAME] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
         found.rounds,
         shares,
     )
@@ -208,7 +216,7 @@ def thresholds(
     """
     patterns = sorted(blocked)
     more = population / records
-    weights = weights_of(rebased(fitted.model, records, population), patterns)
+    weights = weights_of(scaled(fitted.model, population / records), patterns)
     ranked = sorted(zip(weights, patterns, strict=True), reverse=True)
     worst = min(10 * target, 0.5)
     link = log2((1 - worst) / worst) if fitted.model.families else _SURE_ENOUGH
@@ -228,8 +236,3 @@ def thresholds(
                 break
     review = min(max(review, _WORST_REVIEW), link)
     return Thresholds(link=round(link, 2), keep=round((link + review) / 2, 2), review=round(review, 2))
-
-
-def rebased(model: LinkageModel, records: int, population: int) -> LinkageModel:
-    """The model for an index of `population` records: matches per record stay, so a random match is rarer."""
-    return replace(model, prior=model.prior * records / population)

@@ -7,7 +7,7 @@ import pytest
 
 from mpi.engines.weigh_columns import probabilities
 from mpi.matching.compare import MISSING
-from mpi.matching.model import LinkageModel, Relatives, load_default
+from mpi.matching.model import LinkageModel, Relatives, load_default, scaled
 from mpi.matching.prepared import Prepared
 from mpi.matching.probability import probability
 from mpi.matching.weigh import Judged, judge
@@ -68,3 +68,18 @@ def test_columns_give_the_same() -> None:
     weight = np.array([j.weight for j in judged])
     found_by_column = probabilities(model, levels, terms, weight, np.arange(len(pairs)))
     assert found_by_column.tolist() == pytest.approx([probability(model, j) for j in judged])
+
+
+def test_strangers_grow_with_the_index_and_a_family_does_not() -> None:
+    namesakes = Relatives("strangers-of-one-name", ("family_name", "given_name", "sex"), 2.0, grow=True)
+    model = replace(load_default(), relatives=(FAMILY, namesakes))
+    larger = scaled(model, 25)
+    assert [r.per_match for r in larger.relatives] == [1.5, 50.0]
+    assert larger.prior == model.prior / 25
+    assert LinkageModel.from_json(larger.to_json()).relatives == larger.relatives
+
+
+def test_one_name_and_nothing_else_says_less_than_the_weight_does(strangers_only: LinkageModel) -> None:
+    namesakes = Relatives("strangers-of-one-name", ("family_name", "given_name", "sex"), 50.0, grow=True)
+    near = replace(ELLA, birth="1981-05-07", postcode=None, address=None, town=None)
+    assert _of(replace(strangers_only, relatives=(namesakes,)), ELLA, near) < _of(strangers_only, ELLA, near)
