@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from mpi.config import Config, Subscriber
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import Conflict, NotFound
+from mpi.services.identity import person_of
 from mpi.store.clock import stamp
 from mpi.store.crosswalk import CrosswalkRow
 from mpi.store.outbox import (
@@ -204,19 +205,14 @@ def persons_of(unit: UnitOfWork, changes: Iterable[Change]) -> dict[int, Change]
     last: dict[int, Change] = {}
     for change in changes:
         people = {change.person_id}
-        if change.record_id is not None and change.person_id is None:
-            people = _people_of_record(unit, change.record_id)
-        for person_id in people:
-            if person_id is not None:
-                last.pop(person_id, None)
-                last[person_id] = change
+        if change.person_id is None and change.record_id is not None:
+            people = {person_of(unit, change.record_id)}
+        if change.left is not None:
+            people.add(person_of(unit, change.left))
+        for person_id in sorted(one for one in people if one is not None):
+            last.pop(person_id, None)
+            last[person_id] = change
     return last
-
-
-def _people_of_record(unit: UnitOfWork, record_id: int) -> set[int | None]:
-    record = unit.records.get([record_id])[record_id]
-    link = unit.persons.current_link(unit.records.survivor(record).id)
-    return {link.person_id if link else None}
 
 
 def known_as(unit: UnitOfWork, person_ids: Iterable[int]) -> dict[int, KnownAs]:

@@ -29,6 +29,8 @@ class Change(NamedTuple):
     action: str
     record_id: int | None
     person_id: int | None
+    left: int | None
+    """The record that `record_id` led to before and leads to no longer."""
 
 
 class Told(NamedTuple):
@@ -83,6 +85,7 @@ _changes_columns = (
     audit_event.c.action,
     audit_event.c.record_id,
     audit_event.c.person_id,
+    audit_event.c.body,
 )
 # The condition stands as text, as in the index that answers it.
 _is_change = text("changes_identity")
@@ -203,7 +206,8 @@ class OutboxTable:
 
     def changes(self, after: int, most: int) -> list[Change]:
         """The changes that follow event `after`, oldest first."""
-        return [Change(*row) for row in self._connection.execute(_changes, {"after": after, "most": most})]
+        rows = self._connection.execute(_changes, {"after": after, "most": most})
+        return [Change(*row[:5], json.loads(row[5]).get("detail", {}).get("left")) for row in rows]
 
     def count_changes(self, after: int, most: int) -> int:
         """How many changes follow event `after`, counted up to `most`."""

@@ -203,6 +203,13 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _moved(event: AuditEvent, old: StoredRecord, merged_into: int | None) -> AuditEvent:
+    """The event of a record whose status changes; it names the record that it no longer leads to, if it led to one."""
+    left = old.merged_into if old.merged_into != merged_into else None
+    detail = event.detail if left is None else {**event.detail, "left": left}
+    return replace(event, record_id=old.id, detail=detail, changes_identity=True)
+
+
 class Records:
     """Source records inside one transaction."""
 
@@ -308,7 +315,7 @@ class Records:
         if not old.protected:
             self._write_keys(old.id, values.keys)
         self._change_number(old.id, values)
-        self._trail.add(replace(event, record_id=old.id, changes_identity=True))
+        self._trail.add(_moved(event, old, None))
 
     def set_status(
         self,
@@ -345,7 +352,7 @@ class Records:
             self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
         if renamed:
             self._end_numbers(old.id)
-        self._trail.add(replace(event, record_id=old.id, changes_identity=True))
+        self._trail.add(_moved(event, old, merged_into))
 
     def restrict(self, old: StoredRecord, *, event: AuditEvent) -> None:
         """Mark a record as restricted; nothing else of it changes."""

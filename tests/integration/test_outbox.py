@@ -10,34 +10,20 @@ from mpi.bootstrap import App, build
 from mpi.config import Config, Subscriber
 from mpi.domain.audit import Actor
 from mpi.domain.errors import Conflict, NotFound
-from mpi.domain.messages import Register
+from mpi.domain.messages import MergePair, Register, Rename
+from mpi.domain.person import Identifier
 from mpi.domain.review import Verdict
 from mpi.hl7.notify import write
-from mpi.services.courier import Answer, Courier, Reply
+from mpi.services.courier import Courier
 from mpi.store.outbox import DEAD, StoredNotification
 from tests.builders import a_record, nhs_number
-from tests.index import REVIEWER, config_for, merge, message, register
+from tests.history import last_change
+from tests.index import REVIEWER, SENIOR, config_for, merge, message, register
+from tests.notified import Taker, hurry, refusals, tell
 
 OPERATOR = Actor("command line", "administrator")
 PACS = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY"))
 TWINS = {"family_name": "Ellwood", "birth_date": "1987-06-14", "nhs_number": nhs_number(7), "nhs_number_status": "01"}
-
-
-class Taker:
-    """A subscriber without a network: takes everything, or answers as it is told."""
-
-    def __init__(self) -> None:
-        self.taken: list[StoredNotification] = []
-        self.answers: list[Answer] = []
-
-    def send(self, notification: StoredNotification) -> Answer:
-        answer = self.answers.pop(0) if self.answers else Answer(Reply.TAKEN)
-        if answer.reply is Reply.TAKEN:
-            self.taken.append(notification)
-        return answer
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -47,11 +33,7 @@ def taker() -> Taker:
 
 def told(app: App, taker: Taker, subscriber: Subscriber = PACS) -> list[dict[str, list[str]]]:
     """What is sent now, by domain; everything that was sent before is forgotten."""
-    app.outbox.enrol()
-    courier = Courier(app.store, app.outbox, subscriber, lambda _: taker)
-    while courier.step():
-        pass
-    courier.release()
+    tell(app, taker, subscriber)
     sent, taker.taken = taker.taken, []
     return [by_domain(one) for one in sent]
 
@@ -138,6 +120,33 @@ def test_two_that_a_reviewer_joins_and_splits_again(index: App, taker: Taker) ->
     assert told(index, taker) == [{"RXX": ["1"], "RYY": ["2"]}]
 
 
+def test_a_split_tells_each_group_that_results(index: App, taker: Taker) -> None:
+    likely_twins(index)
+    index.review.decide(REVIEWER, pending(index), Verdict.SAME, "one chart")
+    assert told(index, taker) == [{"RXX": ["1"], "RYY": ["2"]}]
+    index.undo.do(SENIOR, last_change(index), "two charts after all")
+    assert sorted(told(index, taker), key=str) == [{"RXX": ["1"]}, {"RYY": ["2"]}]
+
+
+def test_a_merge_that_is_taken_back_gives_both_numbers_again(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", birth_date=None, address_line=None, postcode=None, town=None, sex=None)
+    register(index, "RXX", "2")
+    assert told(index, taker) == [{"RXX": ["1"]}, {"RXX": ["2"]}]
+    merge(index, "1", "2")
+    assert told(index, taker) == [{"RXX": ["2"]}]
+    index.undo.do(SENIOR, last_change(index), "another person", keep_apart=False)
+    assert sorted(told(index, taker), key=str) == [{"RXX": ["1"]}, {"RXX": ["2"]}]
+
+
+def test_a_change_of_number_is_told_under_the_new_one(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1", **TWINS)
+    register(index, "RYY", "2", **TWINS)
+    told(index, taker)
+    pair = MergePair(Identifier("RXX", "9"), Identifier("RXX", "1"))
+    index.inbox.process([message(Rename(pair))])
+    assert told(index, taker) == [{"RXX": ["9"], "RYY": ["2"]}]
+
+
 def test_what_was_changed_and_changed_back_is_not_told(index: App, taker: Taker) -> None:
     register(index, "RXX", "1", **TWINS)
     numbers = Subscriber("NUMBERS", "127.0.0.1", 1, ("NHS",))
@@ -151,11 +160,7 @@ def test_the_message_has_all_that_the_standard_asks_for(index: App, taker: Taker
     register(index, "RXX", "A^1", **TWINS)
     register(index, "RYY", "2", **TWINS)
     everything = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY", "NHS", "INS"), application="ARCHIVE", facility="RXX")
-    index.outbox.enrol()
-    courier = Courier(index.store, index.outbox, everything, lambda _: taker)
-    while courier.step():
-        pass
-    courier.release()
+    tell(index, taker, everything)
     [one] = taker.taken
     message = write(index.config, everything, one)
     assert message == write(index.config, everything, one)
@@ -184,10 +189,6 @@ def test_nothing_of_a_restricted_person_but_identifiers_of_the_domains(index: Ap
     assert told(index, taker) == [{"RXX": ["1"]}]
 
 
-def refusals(count: int) -> list[Answer]:
-    return [Answer(Reply.REFUSED, "AE 204")] * count
-
-
 def test_a_refusal_waits_and_is_given_up_in_the_end(index: App, taker: Taker) -> None:
     patient = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY"), refusals=2)
     register(index, "RXX", "1", **TWINS)
@@ -206,12 +207,6 @@ def test_a_refusal_waits_and_is_given_up_in_the_end(index: App, taker: Taker) ->
         index.outbox.retry(OPERATOR, dead.id)
     with pytest.raises(NotFound):
         index.outbox.retry(OPERATOR, 9999)
-
-
-def hurry(app: App) -> None:
-    """Let the pauses of refused notifications be over."""
-    with app.store.writing(identities=False) as unit:
-        unit.connection.execute(text("UPDATE notification SET not_before = NULL"))
 
 
 def test_what_a_later_one_has_overtaken_is_not_sent_again(index: App, taker: Taker) -> None:
@@ -235,6 +230,20 @@ def test_a_refused_one_holds_back_what_comes_after_it_and_nothing_else(index: Ap
     assert told(index, taker) == []
     hurry(index)
     assert told(index, taker) == [{"RXX": ["1"]}, {"RXX": ["1"], "RYY": ["2"]}]
+
+
+def test_what_names_the_same_number_waits_too_though_it_is_another_person(index: App, taker: Taker) -> None:
+    likely_twins(index)
+    index.review.decide(REVIEWER, pending(index), Verdict.SAME, "one chart")
+    told(index, taker)
+    split = index.undo.do(SENIOR, last_change(index), "two charts after all").change_id
+    taker.refused = {("RYY", "2")}
+    assert told(index, taker) == [{"RXX": ["1"]}]
+    index.undo.do(SENIOR, split, "one chart, for sure")
+    taker.refused = set()
+    assert told(index, taker) == [], "the last word about the number would be overtaken by the one that was refused"
+    hurry(index)
+    assert told(index, taker) == [{"RYY": ["2"]}, {"RXX": ["1"], "RYY": ["2"]}]
 
 
 def test_one_that_chokes_the_receiver_can_be_given_up_by_hand(index: App, taker: Taker) -> None:
