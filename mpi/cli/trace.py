@@ -22,7 +22,7 @@ from mpi.services.trace_export import COLUMNS, Counts, Restricted
 from mpi.services.trace_import import Taken, TraceRow
 
 NEEDED = ("reference", "outcome")
-ROWS_AT_ONCE = 100
+ROWS_AT_ONCE = 25
 """Rows that share one transaction: the feed waits for no more of them."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

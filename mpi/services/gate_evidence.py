@@ -89,8 +89,8 @@ def _unissued(unit: UnitOfWork, config: Config, value: str, state: NumberState) 
     read = nhs_number.read(value, allow_test_numbers=config.any_test_authority)
     if read.number is None:
         return Number(state)
-    records = _with_nhs_number(unit, config, read.number)
-    return Number(state, value=read.number, persons=_persons_of(unit, records))
+    number, records = _with_nhs_number(unit, config, read.number)
+    return Number(state, value=number, persons=_persons_of(unit, records))
 
 
 def _national(unit: UnitOfWork, config: Config, value: str) -> Number:
@@ -98,26 +98,29 @@ def _national(unit: UnitOfWork, config: Config, value: str) -> Number:
     if read.number is None:
         placeholder = read.problem == "placeholder"
         return Number(NumberState.PLACEHOLDER if placeholder else NumberState.UNREADABLE, NHS, trustworthy=True)
-    records = _with_nhs_number(unit, config, read.number)
+    number, records = _with_nhs_number(unit, config, read.number)
     persons = _persons_of(unit, records)
     standing = [record.id for record in records if record.status == ACTIVE]
     return Number(
         NumberState.FOUND if persons else NumberState.NOT_IN_INDEX,
         NHS,
         trustworthy=True,
-        value=read.number,
+        value=number,
         persons=persons,
         record_id=standing[0] if standing else None,
     )
 
 
-def _with_nhs_number(unit: UnitOfWork, config: Config, number: str) -> list[StoredRecord]:
-    """The records that carry it now; a number of the test range counts only on records of a test authority."""
-    found = numbers.carriers(unit, number)
-    number, records = found.number, list(found.records)
-    if nhs_number.range_of(number) is nhs_number.Range.TEST:
-        return [record for record in records if config.admits_test_numbers(record.authority)]
-    return records
+def _with_nhs_number(unit: UnitOfWork, config: Config, asked: str) -> tuple[str, list[StoredRecord]]:
+    """The number that stands for `asked` now, and the records that carry it.
+
+    A number of the test range counts only on records of a test authority.
+    """
+    found = numbers.carriers(unit, asked)
+    records = list(found.records)
+    if nhs_number.range_of(found.number) is nhs_number.Range.TEST:
+        records = [record for record in records if config.admits_test_numbers(record.authority)]
+    return found.number, records
 
 
 def _local(unit: UnitOfWork, authority: Authority, value: str) -> Number:

@@ -15,8 +15,10 @@ from mpi.bootstrap import App, build
 from mpi.cli.trace import plain_cell
 from mpi.cli.trace import trace as trace_command
 from mpi.domain.audit import SYSTEM
-from mpi.domain.person import NHS, SourceRecord
+from mpi.domain.person import NHS, Identifier, SourceRecord
+from mpi.domain.queries import Asker, IdentifierQuery
 from mpi.domain.review import TaskType, Verdict
+from mpi.domain.study import GateDecision, PatientId, StudyHeader
 from mpi.domain.trace import Fate
 from mpi.services.identity import Cause
 from mpi.services.trace_export import Counts, Restricted
@@ -239,6 +241,29 @@ def test_a_superseded_number_leads_to_its_survivor(app: App) -> None:
         for person in app.people.search(REVIEWER, nhs_number=OLD)
         for record in person.records
     }
+
+
+def test_the_gate_and_queries_follow_a_superseded_number_too(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=OLD, nhs_number_status="01")
+    header = StudyHeader(
+        study_uid="1.2.3",
+        patient_id=PatientId(OLD, "NHS"),
+        family_name="Ashworth",
+        given_name="Maria",
+        birth_date="19680324",
+        sex="F",
+        study_date="20240110",
+        modality="CT",
+    )
+    before = app.gate.check(MACHINE, header)
+    answer(app, reference(app, "RXX", "1"), "superseded", NEW)
+    after = app.gate.check(MACHINE, header)
+    assert (after.decision, after.person) == (before.decision, before.person) == (GateDecision.ATTACH, after.person)
+    for asked in (OLD, NEW):
+        asker = Asker("PACS", "RXX", frozenset({"RXX", NHS}))
+        query = IdentifierQuery(asker, "1", Identifier(NHS, asked), frozenset({"RXX"}))
+        [found] = app.identifier_queries.answer([query])
+        assert Identifier("RXX", "1") in found.identifiers
 
 
 def test_a_record_that_comes_with_the_old_number_later_is_the_same_person(app: App) -> None:
