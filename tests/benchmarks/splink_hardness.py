@@ -1,25 +1,31 @@
-"""Is the synthetic population hard enough? Splink on it: same prepared values, same blocking, its usual comparisons.
+"""How well Splink ranks, and so how hard our population is: same prepared values and blocking, its usual comparisons.
 
 Run as `python -m tests.benchmarks.splink_hardness --persons 50000 --seed 424`. Prints and writes to var/bench the best
-F1 of any threshold, F1 at the thresholds Splink's own material uses, and how many twin pairs lack a number on one side.
+F1 of any threshold on FEBRL 3, FEBRL 4 and synthetic people, F1 at the thresholds Splink's own material uses, and how
+many twin pairs lack a number on one side.
 """
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.prepare import prepare
-from mpi.synth.population import Row, make
+from tests.benchmarks.known import Known, f1_along, febrl, synthetic
+from tests.benchmarks.machine import describe
 
+Row = Mapping[str, Any]
 FOLDER = Path("var/bench")
 USUAL = (0.5, 0.9, 0.95, 0.99)
 """Probabilities at which Splink's tutorials and documentation predict or cluster."""
@@ -28,12 +34,12 @@ LEAST_TWINS = 0.02
 _COMPARED = "family given middle birth sex postcode address town phone email nhs other_id".split()
 
 
-def prepared_frame(rows: list[Row]) -> pd.DataFrame:
+def prepared_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """Our prepared values and blocking keys (those of at most `BLOCK_LIMIT` records), one row a record."""
     found: list[dict[str, Any]] = []
     keys: list[tuple[str, ...]] = []
     for row in rows:
-        said = Demographics(**{field: row[field] or None for field in DEMOGRAPHIC_FIELDS})
+        said = Demographics(**{field: row.get(field) or None for field in DEMOGRAPHIC_FIELDS})
         p = prepare(said, allow_test_numbers=True)[0]
         found.append({name: getattr(p, name) for name in _COMPARED})
         keys.append(blocking_keys(p))
@@ -44,8 +50,8 @@ def prepared_frame(rows: list[Row]) -> pd.DataFrame:
     return frame
 
 
-def splink_pairs(frame: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
-    """All pairs in our blocks with Splink's probability, and the seconds of its phases."""
+def splink_pairs(frame: pd.DataFrame, *, seed: int, between: bool) -> tuple[pd.DataFrame, dict[str, float]]:
+    """All pairs in our blocks with Splink's probability, and the seconds of its phases. `between`: two files."""
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
@@ -63,17 +69,23 @@ def splink_pairs(frame: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, dict[
         cl.ExactMatch("nhs"),
         cl.ExactMatch("other_id"),
     ]
+    known = {name for name in _COMPARED if frame[name].notna().any()}
     settings = SettingsCreator(
-        link_type="dedupe_only",
-        comparisons=comparisons,
+        link_type="link_only" if between else "dedupe_only",
+        comparisons=[c for name, c in zip(_COMPARED, comparisons, strict=True) if name in known],
         blocking_rules_to_generate_predictions=[block_on("keys", arrays_to_explode=["keys"])],
         retain_matching_columns=False,
     )
     seconds = {}
     begin = time.perf_counter()
     api = DuckDBAPI()
-    linker = Linker(api.register(frame), settings, log_level=None)
-    sure = [block_on("nhs"), block_on("given", "family", "birth"), block_on("given", "birth", "postcode")]
+    frames = [part for _, part in frame.groupby("file")] if between else [frame]
+    linker = Linker([api.register(part) for part in frames], settings, log_level=None)
+    sure = [
+        block_on("nhs" if "nhs" in known else "other_id"),
+        block_on("given", "family", "birth"),
+        block_on("given", "birth", "postcode"),
+    ]
     linker.training.estimate_probability_two_random_records_match(sure, recall=0.8)
     linker.training.estimate_u_using_random_sampling(max_pairs=2_000_000, seed=seed)
     seconds["u"] = time.perf_counter() - begin
@@ -85,28 +97,7 @@ def splink_pairs(frame: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, dict[
     return found, seconds
 
 
-def f1_along(probability: np.ndarray[Any, Any], true: np.ndarray[Any, Any], all_true: int) -> dict[str, Any]:
-    """F1 at the usual thresholds and at the best one."""
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(true[order])
-    taken = np.arange(1, len(order) + 1)
-    f1 = 2 * hits / (taken + all_true)
-    # only where the next pair has a lower score is there a threshold to be had
-    last = np.append(np.diff(probability[order]) != 0, True)
-    best = int(np.argmax(np.where(last, f1, 0)))
-    at = {}
-    for threshold in USUAL:
-        above = probability >= threshold
-        at[str(threshold)] = round(2 * int(true[above].sum()) / (int(above.sum()) + all_true), 4)
-    return {
-        "best": round(float(f1[best]), 4),
-        "best_precision": round(float(hits[best] / taken[best]), 4),
-        "best_recall": round(float(hits[best] / all_true), 4),
-        "at": at,
-    }
-
-
-def twins(rows: list[Row]) -> dict[str, float]:
+def twins(rows: Sequence[Row]) -> dict[str, float]:
     """Share of people who are twins or triplets, and the share of record pairs across them lacking a number."""
     people = {row["true_person"]: row for row in rows}
     births: dict[tuple[str, ...], list[Row]] = {}
@@ -125,27 +116,27 @@ def twins(rows: list[Row]) -> dict[str, float]:
     }
 
 
-def measure(persons: int, seed: int) -> dict[str, Any]:
-    """All figures of one population."""
-    rows = list(make(persons, seed))
+def measure(name: str, known: Known, seed: int) -> dict[str, Any]:
+    """All figures of one data set."""
+    rows = pq.read_table(known.raw).to_pylist()
     frame = prepared_frame(rows)
-    found, seconds = splink_pairs(frame, seed=seed)
-    person = np.array([int(row["true_person"]) for row in rows])
+    frame["file"] = [row.get("file", 0) for row in rows]
+    found, seconds = splink_pairs(frame, seed=seed, between=known.between)
+    person = known.person
     true = person[found["unique_id_l"].to_numpy()] == person[found["unique_id_r"].to_numpy()]
-    sizes = Counter(person.tolist())
-    all_true = sum(n * (n - 1) // 2 for n in sizes.values())
-    return {
-        "persons": persons,
-        "seed": seed,
+    figures = {
+        "on": name,
         "records": len(rows),
-        "true_pairs": all_true,
+        "true_pairs": known.true_pairs,
         "candidate_pairs": len(found),
-        "blocked_recall": round(int(true.sum()) / all_true, 4),
-        "missing_nhs_numbers": round(sum(not row["nhs_number"] for row in rows) / len(rows), 4),
-        "twins": twins(rows),
-        "splink_f1": f1_along(found["match_probability"].to_numpy(), true, all_true),
-        "splink_seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "blocked_recall": round(int(true.sum()) / known.true_pairs, 4),
+        "splink_f1": f1_along(found["match_probability"].to_numpy(), true, known.true_pairs, USUAL),
+        "splink_seconds": {phase: round(value, 1) for phase, value in seconds.items()},
     }
+    if known.birth.max(initial=-1) >= 0:
+        missing = sum(not row["nhs_number"] for row in rows) / len(rows)
+        figures |= {"missing_nhs_numbers": round(missing, 4), "twins": twins(rows)}
+    return figures
 
 
 def main() -> None:
@@ -154,10 +145,16 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=50_000)
     parser.add_argument("--seed", type=int, nargs="*", default=[424])
     options = parser.parse_args()
-    figures = [measure(options.persons, seed) for seed in options.seed]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = [measure(f"febrl{which}", febrl(which, folder), 1) for which in (3, 4)]
+        for seed in options.seed:
+            known = synthetic(options.persons, seed, folder)
+            figures.append({"persons": options.persons, "seed": seed} | measure(f"synthetic-{seed}", known, seed))
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "splink_hardness.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    print(json.dumps(figures, indent=1))
+    text = json.dumps({"machine": describe(), "found": figures}, indent=1)
+    (FOLDER / "splink_hardness.json").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
