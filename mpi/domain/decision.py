@@ -27,6 +27,7 @@ class HardRule(StrEnum):
     DO_NOT_LINK = "do-not-link"
     PLACEHOLDER = "placeholder-person"
     WEAK_BRIDGE = "weak-bridge"
+    OTHER_RECORD_DIFFERS = "other-record-differs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from mpi.domain.person import ValueProblem
 from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskState, TaskType
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
-from mpi.matching.decide import Candidate, PersonFacts, decide_record
+from mpi.matching.decide import Candidate, PersonFacts, decide_pair, decide_record
 from mpi.matching.home import without_home
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
+from mpi.matching.rules import clearly_another, same_nhs
 from mpi.store.persons import MANUAL, PROTECTED, Grounds, StoredLink
 from mpi.store.records import CandidateRow, StoredRecord
 from mpi.store.tasks import NewTask
@@ -38,6 +39,7 @@ _REASONS: dict[HardRule | None, str] = {
     HardRule.HOUSEHOLD: "The records may be two people of one household.",
     HardRule.PERSON_IN_DOUBT: "The records agree, but whether the person's own records belong together is being asked.",
     HardRule.WEAK_BRIDGE: "This pair alone, little above the threshold, would make two groups of records one person.",
+    HardRule.OTHER_RECORD_DIFFERS: "The record fits one record of the person, and clearly not another one.",
     HardRule.NEWBORN: "A newborn without a given name: more than one baby could be meant.",
 }
 MOST_TASKS = 5
@@ -92,7 +94,42 @@ def ask(
     if not candidates:
         return RecordDecision(None, (), 0)
     facts = person_facts(unit, {c.person_id for c in candidates}, record_id)
-    return _unless_in_doubt(unit, decide_record(model, prepared, candidates, facts))
+    decision = decide_record(model, prepared, candidates, facts)
+    if decision.link_to is None:
+        return decision
+    members = [link.record_id for link in unit.persons.members([decision.link_to.person_id])]
+    unseen = sorted(set(members) - {c.record_id for c in candidates} - {record_id})
+    if unseen:
+        # Records that share no key with this one have a say too, before it joins them.
+        others = [(row, Prepared.from_json(row.prepared)) for row in unit.records.candidates(unseen)]
+        candidates += [
+            Candidate(row.record_id, row.person_id, without_home(other) if guarded else other) for row, other in others
+        ]
+        decision = decide_record(model, prepared, candidates, facts)
+    whole = [c.prepared for c in candidates if c.record_id in set(members)]
+    decision = _unless_in_doubt(unit, decision, members)
+    if model.families and _another_among(model, prepared, whole):
+        decision = _to_review(decision, HardRule.OTHER_RECORD_DIFFERS)
+    return decision
+
+
+def _another_among(model: LinkageModel, prepared: Prepared, whole: Sequence[Prepared]) -> bool:
+    """Whether one of a person's records, itself no link, clearly describes somebody else, and no NHS number agrees."""
+    if len(whole) < 2 or any(same_nhs(prepared, other) for other in whole):
+        return False
+    return any(
+        clearly_another(prepared, other) and decide_pair(model, prepared, other).outcome is not Outcome.LINK
+        for other in whole
+    )
+
+
+def _to_review(decision: RecordDecision, rule: HardRule) -> RecordDecision:
+    """The decision, but a human is asked instead of joining anybody."""
+    found = decision.link_to
+    if found is None:
+        return decision
+    pair = replace(found.pair, outcome=Outcome.REVIEW, rule=rule)
+    return RecordDecision(None, (replace(found, pair=pair), *decision.reviews), decision.compared)
 
 
 def _guarded(unit: UnitOfWork, prepared: Prepared, rows: list[CandidateRow]) -> list[CandidateRow]:
@@ -110,16 +147,14 @@ def _guarded(unit: UnitOfWork, prepared: Prepared, rows: list[CandidateRow]) -> 
     ]
 
 
-def _unless_in_doubt(unit: UnitOfWork, decision: RecordDecision) -> RecordDecision:
+def _unless_in_doubt(unit: UnitOfWork, decision: RecordDecision, members: list[int]) -> RecordDecision:
     """The decision, but nobody joins a person whose own records may be two people's: what is wrong would only grow."""
     found = decision.link_to
-    if found is None:
+    if found is None or len(members) < 2:
         return decision
-    members = [link.record_id for link in unit.persons.members([found.person_id])]
-    if len(members) < 2 or not any(t.type is TaskType.BROKEN_CLUSTER for t in unit.tasks.open_of(members)):
+    if not any(t.type is TaskType.BROKEN_CLUSTER for t in unit.tasks.open_of(members)):
         return decision
-    pair = replace(found.pair, outcome=Outcome.REVIEW, rule=HardRule.PERSON_IN_DOUBT)
-    return RecordDecision(None, (replace(found, pair=pair), *decision.reviews), decision.compared)
+    return _to_review(decision, HardRule.PERSON_IN_DOUBT)
 
 
 def person_facts(unit: UnitOfWork, person_ids: Iterable[int], record_id: int | None) -> dict[int, PersonFacts]:

@@ -97,6 +97,7 @@ RULES: dict[str, str] = {
     HardRule.TWINS: "Same birth date, family name and address, another given name: twins look like this.",
     HardRule.HOUSEHOLD: "What agrees is what people of one household share.",
     HardRule.PERSON_IN_DOUBT: "Whether the person's records belong together is being asked: nobody joins meanwhile.",
+    HardRule.OTHER_RECORD_DIFFERS: "The person has another record too, which clearly describes somebody else.",
     HardRule.NEWBORN: "A newborn without a given name is not linked without a person's decision.",
     HardRule.DO_NOT_LINK: "A person decided before that these are different people.",
     HardRule.PLACEHOLDER: "The record stands for nobody in particular, such as an unknown patient.",
