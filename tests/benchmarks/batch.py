@@ -145,7 +145,8 @@ def show(found: list[dict[str, Any]]) -> None:
             )
             print(f"          {', '.join(phases)}")
         print(
-            f"  {row['times_faster']} times as fast as Splink ({row['times_faster_without_u']} without its estimate of u),"
+            f"  {row['times_faster']} times as fast as Splink,"
+            f" {row['times_faster_without_u']} without its estimate of u,"
             f" by processor time {row['times_less_cpu']}, {row['memory_share']} of the memory"
         )
         if USUAL in row:
