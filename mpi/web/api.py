@@ -28,7 +28,13 @@ LARGEST_STUDY = 64 * 1024 * 1024
 _ReadStudy = Callable[[bytes], StudyHeader]
 _DICOM_JSON: Final = ("application/dicom+json", "application/json")
 NDJSON: Final = "application/x-ndjson"
-_LINES: Final = {"schema": schemas.ChangedPerson}
+_CHANGES: Final[dict[int, Any]] = {
+    200: {
+        "description": "One line a person; none when there is nothing new",
+        "content": {NDJSON: {"schema": schemas.ChangedPerson}},
+    },
+    409: "The cursor lies ahead of the index",
+}
 _DICOM_FILE: Final = ("application/dicom", "application/octet-stream")
 _PROBLEMS = {
     400: "The body is no JSON",
@@ -57,6 +63,14 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
     """The routes; `read_json` and `read_file` as in `create_app`."""
     bp = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="Index")
     bp.before_request(_identify)
+    _add_questions(bp)
+    _add_decisions(bp)
+    _add_studies(bp, read_json, read_file)
+    return bp
+
+
+def _add_questions(bp: APIBlueprint) -> None:
+    """What changes nothing: who would match, who is who, who has changed."""
 
     @bp.post("/match")
     @bp.doc(summary="A dry run: whom would this person match?", security="bearer", responses=_PROBLEMS)
@@ -92,17 +106,17 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         summary="The feed of changes: whose identifiers have changed, and what they are now",
         description="One JSON object a line, in order of `cursor`. Ask again with the last cursor for what follows.",
         security="bearer",
-        responses=_PROBLEMS
-        | {
-            200: {"description": "One line a person; none when there is nothing new", "content": {NDJSON: _LINES}},
-            409: "The cursor lies ahead of the index",
-        },
+        responses={**_PROBLEMS, **_CHANGES},
     )
     @bp.input(schemas.ChangesRequest, location="query", arg_name="asked")
     def changes(asked: dict[str, Any]) -> Response:
         found = services().changes.read(_caller(), asked["after"], asked["limit"])
         lines = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found)
         return Response(lines, mimetype=NDJSON)
+
+
+def _add_decisions(bp: APIBlueprint) -> None:
+    """What changes who is who."""
 
     @bp.post("/decisions")
     @bp.doc(
@@ -139,6 +153,10 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
         done = services().undo.do(_caller(), wanted, asked["reason"], keep_apart=keep_apart)
         return _change_body(done.change_id, done.effect)
 
+
+def _add_studies(bp: APIBlueprint, read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> None:
+    """The gate."""
+
     @bp.post("/studies/check")
     @bp.doc(
         summary="The gate: may this outside imaging study join a person?",
@@ -150,8 +168,6 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
     def check_study() -> dict[str, Any]:
         check(Role(_caller().role), Permission.CHECK_STUDY)  # before the body is read
         return _study_body(services().gate.check(_caller(), _read_study(read_json, read_file)))
-
-    return bp
 
 
 def _identify() -> None:
