@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-_STARTS = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))(?=(?:FHS|BHS|MSH|BTS|FTS)[^A-Za-z0-9\s])")
-_SECOND = re.compile(rb"[\r\n]MSH[^A-Za-z0-9\s]")
+_MARK = b"\xef\xbb\xbf"
+"""A byte order mark, which stands before each of several files that were put together."""
+_STARTS = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))(?=(?:\xef\xbb\xbf)?(?:FHS|BHS|MSH|BTS|FTS)[^A-Za-z0-9\s])")
+_SECOND = re.compile(rb"[\r\n](?:\xef\xbb\xbf)?MSH[^A-Za-z0-9\s]")
 _AROUND = b" \t\r\n\0\x0b\x1c\x1a"
 MAX_MESSAGES = 2000
 """Messages of one frame; a larger batch is a matter for `mpi load`."""
@@ -59,8 +61,9 @@ def lines_of(raw: bytes) -> int:
 
 
 def _piece(raw: bytes, line: int) -> Iterator[Piece]:
-    name = raw[:3].decode("latin-1") if _STARTS.match(raw) else "?"
-    kept = raw.removeprefix(b"\xef\xbb\xbf").strip(_AROUND)
+    known = _STARTS.match(raw) is not None
+    kept = (raw.removeprefix(_MARK) if known else raw).strip(_AROUND)
+    name = kept[:3].decode("latin-1") if known else "?"
     if kept and name == "MSH":
         kept += b"\r"
     if kept:
