@@ -12,6 +12,7 @@ from mpi.services.held import Held
 from mpi.services.inbox import Inbox
 from mpi.services.links import Linker
 from mpi.services.load import Loader
+from mpi.services.load_messages import MessageLoader
 from mpi.services.match import Matcher
 from mpi.services.merge import Merger
 from mpi.services.outbox import Outbox
@@ -40,6 +41,7 @@ class App:
     registrar: Registrar
     inbox: Inbox
     loader: Loader
+    message_loader: MessageLoader
     review: Review
     people: People
     undo: Undo
@@ -74,13 +76,15 @@ def build(config: Config) -> App:
     registrar = Registrar(config, model)
     merger = Merger(model)
     linker = Linker(model, registrar)
+    inbox = Inbox(store, config, model, Feed(registrar, merger, linker))
     return App(
         config=config,
         store=store,
         model=model,
         registrar=registrar,
-        inbox=Inbox(store, config, model, Feed(registrar, merger, linker)),
+        inbox=inbox,
         loader=Loader(store, model, registrar),
+        message_loader=MessageLoader(store, inbox),
         review=Review(store, config, model, Held(registrar, merger, linker)),
         people=People(store, config, model),
         undo=Undo(store, config, model),

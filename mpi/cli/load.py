@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mpi.cli.load_messages import is_message_file, load_messages
 from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
 from mpi.cli.person_files import ProblemList, read_map, say_notes
 from mpi.files.person_file import PersonFile, Records, open_person_file
@@ -113,18 +114,27 @@ def load(
     database: str | None,
     config_file: str | None,
 ) -> None:
-    """Load the person records of FILE (CSV or Parquet) into the index.
+    """Load the person records of FILE (CSV, Parquet, or HL7 v2 messages) into the index.
 
     A record known by the same authority and record_id is updated. Rows that cannot be stored are set aside in
     FILE.rejected.csv with line and reason, and the run goes on. A run that was broken off goes on where it stood
     when the same command is given again; a file loaded twice changes nothing.
+
+    HL7 v2 messages, in a batch (FHS, BHS) or one after the other, are taken as the listener takes them: from the
+    sources that are configured, each kept in the inbox. Those that are not accepted are set aside.
     """
     _refuse_overwriting(file, columns, rejected, problems)
+    beside = rejected or file.with_name(file.name + ".rejected.csv")
+    if is_message_file(file):
+        if authority or columns or problems:
+            raise click.UsageError("--authority, --columns and --problems are for files of records, not of messages")
+        with ready_application(database, config_file) as app:
+            load_messages(app, file, beside, as_json=as_json, show=sys.stderr.isatty())
+        return
     opened = open_person_file(file, read_map(columns))
     with ready_application(database, config_file) as app:
         records = Records(opened, app.config, authority)
         say_notes(opened)
-        beside = rejected or file.with_name(file.name + ".rejected.csv")
         report = _Report(opened, beside, problems, show=sys.stderr.isatty())
         job = LoadJob(file.name, _digest(opened, columns), records.authority or "", OPERATOR)
         with closing(report), report.bar:
