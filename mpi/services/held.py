@@ -2,18 +2,22 @@
 
 from mpi.domain.audit import Action
 from mpi.domain.errors import Conflict
-from mpi.domain.review import TaskType
+from mpi.domain.person import SourceRecord
+from mpi.domain.review import TaskType, Verdict
+from mpi.services import identity
 from mpi.services.firewall import waiting
 from mpi.services.identity import Cause
 from mpi.services.links import Linker
 from mpi.services.merge import Merger, pairs_of
 from mpi.services.register import Registrar
-from mpi.store.records import DELETED, MERGED
+from mpi.store.records import ACTIVE, DELETED, MERGED
 from mpi.store.tasks import StoredTask
 from mpi.store.unit_of_work import UnitOfWork
 
 UPDATES = frozenset({TaskType.POSSIBLE_OVERLAY, TaskType.REUSED_NUMBER})
 """Tasks in which updates wait; what they would make of the record stands beside it."""
+REOPENED = UPDATES | {TaskType.DELETED_NUMBER}
+"""Tasks whose answer is taken back by asking again. Other answers change identities: `mpi.services.undo`."""
 OF_ONE_RECORD = UPDATES | {TaskType.DELETED_NUMBER, TaskType.TRACE_CONFLICT}
 """Tasks about one record: "different people" says that the update is somebody else's, and keeps nobody apart."""
 
@@ -70,6 +74,42 @@ class Held:
             raise Conflict("an update of the surviving number is held; decide on that first")
         update = waiting(task)
         self._registrar.release(unit, stored, update.record, cause, update.source)
+        now = unit.records.get([stored.id])[stored.id]
+        applied = {"record": stored.id, "before": stored.recorded.as_dict(), "after": now.recorded.as_dict()}
+        event = cause.event(Action.TASK_DECIDED, detail={"applied_to": stored.id})
+        unit.tasks.replace_evidence(task, {**task.evidence, "applied": applied}, event=event)
+
+    def take_back(self, unit: UnitOfWork, task: StoredTask, answer: Verdict, cause: Cause) -> None:
+        """Undo what the answer did to a record: the question is open again, and holds what it held.
+
+        Values that have been changed since stay. Raises `Conflict` where another update is held by now.
+        """
+        if task.left_record is None:
+            raise AssertionError("a question about one record")
+        if task.type is TaskType.DELETED_NUMBER:
+            stored = unit.records.get([task.left_record])[task.left_record]
+            if answer is Verdict.DIFFERENT and stored.status == ACTIVE:
+                keys, event = identity.keys_of(stored), cause.event(Action.RECORD_DELETED)
+                unit.records.set_status(stored, DELETED, None, keys, event=event)
+            return
+        if answer is Verdict.SAME:
+            self._put_back(unit, task, cause)
+        if unit.records.get([task.left_record])[task.left_record].held_task is not None:
+            raise Conflict("another update of this number is held by now; decide on that one")
+        unit.records.hold(task.left_record, task.id, event=cause.event(Action.RECORD_HELD))
+
+    def _put_back(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        """Give a record the values back that the released update changed, where they still are that update's."""
+        applied = task.evidence["applied"]
+        before, after = applied["before"], applied["after"]
+        stored = unit.records.survivor(unit.records.get([applied["record"]])[applied["record"]])
+        now = stored.recorded.as_dict()
+        changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        changes = {name: before.get(name, "") for name in changed if now.get(name) == after.get(name)}
+        if "nhs_number" in changes:
+            changes["nhs_number_status"] = before.get("nhs_number_status", "")
+        record = SourceRecord(stored.authority, stored.local_id, changes)
+        self._registrar.release(unit, stored, record, cause, stored.source)
 
     def _no_longer_held(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
         if task.left_record is not None:

@@ -14,7 +14,7 @@ from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
 from mpi.services import decisions, identity, preview, views
-from mpi.services.held import UPDATES, Held
+from mpi.services.held import REOPENED, UPDATES, Held
 from mpi.services.identity import Cause
 from mpi.services.preview import ChangeView, Effect
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
@@ -96,6 +96,8 @@ class TaskView:
     if_different: Effect | None = None
     changes: tuple[ChangeView, ...] = ()
     """What the answers changed, newest first; each can be taken back."""
+    may_reopen: bool = False
+    """Whether the answer can be taken back by asking again; others are taken back as changes of identities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Review:
                 may_decide,
                 *(self._effects(unit, actor, task) if may_decide else (None, None)),
                 tuple(preview.change_views(unit, preview.may_be_shown(unit, unit.history.of_task(task_id)[::-1]))),
+                _can_reopen(task) and can(role, Permission.UNDO),
             )
             unit.audit(AuditEvent(actor, Action.TASK_READ, task_id=task_id, record_id=task.left_record))
         return view
@@ -228,6 +231,24 @@ class Review:
                 self._different(unit, task, cause, reason)
             return Decided(state, unit.tasks.next_open(task_id))
 
+    def reopen(self, actor: Actor, task_id: int, reason: str) -> None:
+        """Take the answer to a held update or deletion back: what it did is undone, and the task is open again.
+
+        Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` for a task that is open or
+        whose answer is taken back otherwise.
+        """
+        check(role_of(actor), Permission.UNDO)
+        reason = storable(reason.strip())
+        if not reason:
+            raise BadInput("Enter a reason", field="reason")
+        with self._store.writing() as unit:
+            task = _shown(unit, task_id)
+            if not _can_reopen(task):
+                raise Conflict("there is no answer to take back here")
+            cause = Cause(actor, task.message_id, task_id)
+            self._held.take_back(unit, task, unit.tasks.verdicts(task_id)[-1].verdict, cause)
+            unit.tasks.reopen(task, event=cause.event(Action.CHANGE_UNDONE, reason=reason))
+
     def _same(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
         if not self._held.release(unit, task, cause):
             one, other = _persons(unit, task)
@@ -253,6 +274,10 @@ class Review:
         if left.id == right.id:
             raise Conflict("the two numbers were merged into one; take the merge back first")
         identity.separate(unit, left.id, right.id, cause, reason)
+
+
+def _can_reopen(task: StoredTask) -> bool:
+    return task.type in REOPENED and task.state is TaskState.CLOSED and task.closed_how == "verdict"
 
 
 def _confirm(unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:

@@ -102,14 +102,17 @@ _page = (
 )
 _counts = select(t.c.state, t.c.type, func.count()).where(_SHOWN).group_by(t.c.state, t.c.type)
 _insert_verdict = insert(task_verdict)
-_released = (
-    select(func.max(t.c.closed_at))
-    .join(task_verdict, task_verdict.c.task_id == t.c.id)
-    .where(
-        t.c.type == TaskType.POSSIBLE_OVERLAY.value,
-        t.c.left_record == bindparam("record_id"),
-        task_verdict.c.verdict == Verdict.SAME.value,
-    )
+_last_verdict = (
+    select(task_verdict.c.verdict)
+    .where(task_verdict.c.task_id == t.c.id)
+    .order_by(task_verdict.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_released = select(func.max(t.c.closed_at)).where(
+    t.c.type == TaskType.POSSIBLE_OVERLAY.value,
+    t.c.left_record == bindparam("record_id"),
+    _last_verdict == Verdict.SAME.value,
 )
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
 _next = (

@@ -6,14 +6,17 @@ import pytest
 
 from mpi.bootstrap import App, build
 from mpi.config import Source
-from mpi.domain.errors import Conflict
+from mpi.domain.audit import Actor
+from mpi.domain.errors import Conflict, NotAllowed
 from mpi.domain.messages import AckCode, Delete, Link, Merge, MergePair, Move, Outcome, Register
 from mpi.domain.person import Demographics, Identifier, SourceRecord
 from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.roles import Role
 from tests.builders import nhs_number
 from tests.index import MACHINE, REVIEWER, config_for, merge, message, persons_of, register, send
 from tests.invariants import check_index
 
+SENIOR = Actor("sam", Role.SENIOR_REVIEWER.value)
 N1, N2 = nhs_number(21), nhs_number(22)
 TUNDE = {
     "family_name": "Oyelaran",
@@ -321,6 +324,63 @@ def test_an_unchanged_update_still_moves_the_clock(app: App) -> None:
     sent("Maria", "20261101110000")
     sent("Mary", "20261101100000")
     assert says(app, "RXX", "1").given_name == "Maria"
+
+
+def test_a_released_update_can_be_taken_back_and_spares_what_came_since(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    send(app, SourceRecord("RXX", "1", TUNDE | {"nhs_number": N2, "nhs_number_status": "01"}))
+    [task] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.SAME, "the site confirmed by telephone")
+    send(app, SourceRecord("RXX", "1", {"phone": "01632960001", "town": "Thirdby"}))
+    with pytest.raises(NotAllowed):
+        app.review.reopen(REVIEWER, task, "the site was wrong")
+    app.review.reopen(SENIOR, task, "the site was wrong")
+    now = says(app, "RXX", "1")
+    assert (now.given_name, now.nhs_number, now.nhs_number_status) == ("Maria", N1, "01")
+    assert (now.phone, now.town) == ("01632960001", "Thirdby")
+    assert held(app) == [task]
+    assert is_held(send(app, SourceRecord("RXX", "1", TUNDE))[0])
+    app.review.decide(REVIEWER, task, Verdict.SAME, "right after all")
+    assert says(app, "RXX", "1").given_name == "Tunde"
+
+
+def test_a_dropped_update_can_be_taken_back(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "1", **TUNDE)
+    [task] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.DIFFERENT, "the wrong patient was open")
+    app.review.reopen(SENIOR, task, "it was the right one")
+    app.review.decide(REVIEWER, task, Verdict.SAME, "it was the right one")
+    assert says(app, "RXX", "1").given_name == "Tunde"
+    app.review.reopen(SENIOR, task, "no, it was not")
+    app.review.decide(REVIEWER, task, Verdict.DIFFERENT, "the wrong patient was open")
+    assert is_held(register(app, "RXX", "1", **TUNDE)), "what was taken back lets nobody through"
+    with pytest.raises(Conflict):
+        app.review.reopen(SENIOR, task, "another update is held now")
+
+
+@pytest.mark.parametrize(("verdict", "after"), [(Verdict.SAME, "deleted"), (Verdict.DIFFERENT, "deleted")])
+def test_the_answer_about_a_deletion_can_be_taken_back(app: App, verdict: Verdict, after: str) -> None:
+    register(app, "RXX", "1")
+    app.inbox.process([message(Delete(Identifier("RXX", "1")))])
+    [task] = held(app, TaskType.DELETED_NUMBER)
+    app.review.decide(REVIEWER, task, verdict, "asked the site")
+    app.review.reopen(SENIOR, task, "asked the site once more")
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+    assert stored is not None
+    assert stored.status == after
+    assert held(app, TaskType.DELETED_NUMBER) == [task]
+
+
+def test_an_answer_that_changed_identities_is_taken_back_elsewhere(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    merge(app, "1", "2")
+    [task] = held(app, TaskType.HELD_MERGE)
+    app.review.decide(REVIEWER, task, Verdict.DIFFERENT, "two people")
+    with pytest.raises(Conflict):
+        app.review.reopen(SENIOR, task, "one after all")
 
 
 def test_nothing_is_asked_of_a_closed_queue(app: App) -> None:

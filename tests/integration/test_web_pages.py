@@ -10,11 +10,13 @@ from flask.testing import FlaskClient
 
 from mpi.bootstrap import App
 from mpi.domain.errors import TemporaryFailure
+from mpi.domain.messages import Delete
+from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, TaskType
 from mpi.domain.roles import Role
 from mpi.services.review import Review
 from tests.builders import a_record, nhs_number
-from tests.index import merge, persons_of, register, send
+from tests.index import merge, message, persons_of, register, send
 from tests.website import MARKUP, REVIEWER, make_web, open_website_index, post, put_people, sign_in
 
 
@@ -376,6 +378,38 @@ def test_a_held_merge_of_a_number_that_is_not_in_the_index_is_shown(own: App) ->
     for task in own.review.queue(REVIEWER).tasks:
         assert client.get(f"/review/{task.id}").status_code == 200
     assert client.get("/review").status_code == 200
+
+
+def test_a_held_update_is_shown_beside_the_record_decided_and_taken_back(own: App) -> None:
+    somebody_else = a_record("RXX", "A1001", family_name="Quillfeather", given_name="Oswald", birth_date="1931-07-09")
+    send(own, somebody_else)
+    [held] = own.review.queue(REVIEWER, type_=TaskType.POSSIBLE_OVERLAY).tasks
+    client = make_web(own)
+    sign_in(client, "senior-reviewer")
+    page = client.get(f"/review/{held.id}").text
+    for shown in ("Update that describes somebody else", "Quillfeather", "The update is dropped", "Date of birth"):
+        assert shown in page
+    assert "two persons now" not in page
+    post(client, f"/review/{held.id}", {"verdict": "same-person", "reason": "registered wrongly at first"})
+    assert "Take the answer back" in client.get(f"/review/{held.id}").text
+    without = post(client, f"/review/{held.id}/reopen", {"reason": " "}, f"/review/{held.id}")
+    assert (without.status_code, "Enter a reason" in without.text) == (422, True)
+    back = post(client, f"/review/{held.id}/reopen", {"reason": "the ward was wrong"}, f"/review/{held.id}")
+    assert back.status_code == 303
+    assert "Your decision" in client.get(f"/review/{held.id}").text
+    twice = post(client, f"/review/{held.id}/reopen", {"reason": "again"}, f"/review/{held.id}")
+    assert twice.status_code == 409
+
+
+def test_a_deleted_number_is_shown_and_decided(own: App) -> None:
+    own.inbox.process([message(Delete(Identifier("RXX", "A1001")))])
+    [asked] = own.review.queue(REVIEWER, type_=TaskType.DELETED_NUMBER).tasks
+    client = make_web(own)
+    sign_in(client, "reviewer")
+    page = client.get(f"/review/{asked.id}").text
+    assert "No, it is still in use" in page
+    assert "This number is not in the index" not in page
+    assert post(client, f"/review/{asked.id}", {"verdict": "different-people", "reason": "asked"}).status_code == 303
 
 
 def test_of_two_reviewers_on_one_task_the_second_is_told_what_the_first_decided(own: App) -> None:

@@ -115,6 +115,24 @@ def decide(task_id: int) -> Response | tuple[str, int]:
     return redirect(url_for("review.task", task_id=decided.next_task), 303)
 
 
+@bp.post(_TASK + "/reopen")
+@needs(Permission.UNDO)
+def reopen(task_id: int) -> Response | tuple[str, int]:
+    """Take the answer to a held update or a deletion back."""
+    reason = request.form.get("reason", "").strip()
+    try:
+        if len(reason) > LONGEST_REASON:
+            raise BadInput(f"The reason must be {LONGEST_REASON} characters or fewer", field="reason")
+        services().review.reopen(actor(), task_id, reason)
+    except BadInput as error:
+        return _page(services().review.task(actor(), task_id), {"reason": str(error)}, "", reason), 422
+    except Conflict as error:
+        message = f"The answer could not be taken back: {error}."
+        return _page(services().review.task(actor(), task_id), {"conflict": message}, "", reason), 409
+    flash(f"Task {task_id}: the answer was taken back. The task is open again.", "success")
+    return redirect(url_for("review.task", task_id=task_id), 303)
+
+
 def _refused(task_id: int, error: MpiError, given: str, reason: str) -> tuple[str, int]:
     """The task as it is now, with what stood in the way; what was typed is not lost."""
     view = services().review.task(actor(), task_id)
