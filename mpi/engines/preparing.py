@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
-from mpi.engines.base import FLAGS, TEXTS, Dataset, Kept, Progress, silent
+from mpi.engines.base import FLAGS, TEXTS, Dataset, Kept, Progress, silent, take_memory_plainly
 from mpi.engines.distinct import NAME_PARTS, Readers, readers
 from mpi.engines.plain import read_plain
 from mpi.matching.prepare import READERS, TEST_PEOPLE
@@ -120,6 +120,7 @@ def prepare_dataset(
     """
     import pyarrow.parquet as pq
 
+    take_memory_plainly()
     folder.mkdir(parents=True, exist_ok=True)
     file = pq.ParquetFile(raw)
     kinds = {name: kind for name, kind in sorted((extras or {}).items()) if f"extra.{name}" in file.schema_arrow.names}

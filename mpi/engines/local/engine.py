@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi.engines.base import MISSING, Dataset, PairPatterns, Progress, Weighed, silent
+from mpi.engines.base import MISSING, Dataset, PairPatterns, Progress, Weighed, silent, take_memory_plainly
 from mpi.engines.local.columns import Table
 from mpi.engines.local.facts import PairFacts
 from mpi.engines.local.keys import Candidates, candidates
@@ -43,6 +43,7 @@ class LocalEngine:
     def __init__(self, *, threads: int = 2, memory: str = "1GB", column_limit: int = LIMIT) -> None:
         import duckdb
 
+        take_memory_plainly()
         self.threads = threads
         self.column_limit = column_limit
         self.connection = duckdb.connect(config={"threads": 1, "memory_limit": memory})
