@@ -121,7 +121,8 @@ class _Report:
 
 
 def _text(raw: bytes) -> str:
-    """A message as somebody may mend it."""
+    """A message as somebody may mend it, a segment a line."""
+    raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
