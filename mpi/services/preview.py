@@ -10,8 +10,10 @@ from mpi.config import Config
 from mpi.domain.person import NHS
 from mpi.domain.replay import Kind, State, Statement
 from mpi.domain.roles import Role
+from mpi.services import identity
 from mpi.services.lives import Lives
 from mpi.services.reshape import Difference
+from mpi.services.views import WITHHELD
 from mpi.store.history import StoredChange
 from mpi.store.records import StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
@@ -21,13 +23,13 @@ NEW_PERSON = "a new person"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An identifier as pages write it. Of an identity that is not shown both are `not shown`."""
+    """An identifier as pages write it: `not shown` of a hidden identity, `withheld` of a restricted person."""
 
     authority: str
     value: str
 
     def __str__(self) -> str:
-        return f"{self.authority} {self.value}"
+        return self.value if self.authority == self.value else f"{self.authority} {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,28 @@ def change_view(unit: UnitOfWork, change: StoredChange) -> ChangeView:
 
 def change_views(unit: UnitOfWork, changes: Sequence[StoredChange]) -> list[ChangeView]:
     """Changes in plain English, in their order."""
-    records = unit.records.get(sorted({r for c in changes for said in c.statements for r in said.records}))
+    touched = {r for c in changes for said in c.statements for r in said.records}
+    records = _guarded(unit, unit.records.get(sorted(touched)))
     return [
-        ChangeView(c.id, c.at, c.made_by, c.role, _text(c, records), c.reason, c.task_id, c.undoes, c.undone_by)
+        ChangeView(
+            c.id, c.at, _maker(c, records), c.role, _text(c, records), c.reason, c.task_id, c.undoes, c.undone_by
+        )
         for c in changes
     ]
+
+
+def _guarded(unit: UnitOfWork, records: Mapping[int, StoredRecord]) -> dict[int, StoredRecord]:
+    """The records, each marked as restricted where any record of its person is."""
+    persons = {record_id: identity.person_of(unit, record_id) for record_id in records}
+    restricted = unit.records.restricted_persons({p for p in persons.values() if p is not None})
+    return {r: one._replace(restricted=one.restricted or persons[r] in restricted) for r, one in records.items()}
+
+
+def _maker(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:
+    """Who made a change; of a restricted person not which hospital's feed it was."""
+    touched = {r for said in change.statements for r in said.records}
+    told = change.role != "feed" or not any(records[r].restricted for r in touched if r in records)
+    return change.made_by if told else WITHHELD
 
 
 def changes_of(unit: UnitOfWork, person_id: int) -> list[ChangeView]:
@@ -142,9 +161,11 @@ def _said(said: Statement, records: Mapping[int, StoredRecord]) -> str:
 
 
 def named(record: StoredRecord | None) -> Named:
-    """How a record is called; one that is protected has no name for whoever may not see it."""
+    """How a record is called; one that is protected has no name for whoever may not see it, nor a restricted one."""
     if record is None or record.protected:
         return Named("not shown", "not shown")
+    if record.restricted:
+        return Named(WITHHELD, WITHHELD)
     return Named(record.authority, record.local_id)
 
 

@@ -84,6 +84,7 @@ _ACTIONS = {
     "record.updated": "Record updated",
     "record.unchanged": "Record received again, unchanged",
     "record.merged": "Number merged into another",
+    "record.renamed": "Record known by another number",
     "record.deleted": "Number deleted by the hospital",
     "record.revived": "Deleted number in use again",
     "record.update-held": "Update held back",
@@ -102,6 +103,9 @@ _ACTIONS = {
     "message.replayed": "Message replayed",
     "person.read": "Person looked at",
     "study.checked": "Outside study checked",
+    "person.notified": "Told to another system",
+    "notification.given-up": "Given up telling another system",
+    "notification.retried": "Telling another system tried again",
 }
 
 
@@ -183,6 +187,8 @@ def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSumm
     restricted = any(side is not None and side.restricted for side in (left, right))
     weight, rule, reason = task.weight, task.rule, task.reason
     if restricted:
+        # Of neither side: the two may be one person, at one address.
+        left, right = (replace(s, recorded=withheld(s.recorded)) if s is not None else None for s in (left, right))
         weight = None
         rule, reason = (None, identity.reason_for(None)) if rule in _TELL_HOME else (rule, reason)
     return TaskSummary(task.id, task.type, task.state, weight, rule, reason, task.created_at, left, right)
