@@ -35,6 +35,7 @@ _HOUSEKEEPING_SECONDS = 3600.0
 @click.option("--retry", is_flag=True, help="Let what was given up be sent again: these IDs, or all.")
 @click.option("--give-up", is_flag=True, help="Send these waiting IDs no more.")
 @click.option("--again", metavar="NAME", help="Look at everybody once more and tell a subscriber what differs.")
+@click.option("--anew", metavar="NAME", help="The same, as if the subscriber had never been told anything.")
 @click.option("--subscriber", metavar="NAME", help="Only what goes to this subscriber.")
 @click.option(
     "--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"])
@@ -48,6 +49,7 @@ def work(
     retry: bool,
     give_up: bool,
     again: str | None,
+    anew: str | None,
     subscriber: str | None,
     log_level: str,
     as_json: bool,
@@ -58,8 +60,8 @@ def work(
 
     `mpi listen` does the same beside taking messages in. Several may run: one at a time sends to a subscriber.
     """
-    if sum((once, only_list, retry, give_up, again is not None)) > 1:
-        raise click.UsageError("--once, --list, --retry, --give-up and --again are asked one at a time")
+    if sum((once, only_list, retry, give_up, again is not None, anew is not None)) > 1:
+        raise click.UsageError("--once, --list, --retry, --give-up, --again and --anew are asked one at a time")
     if bool(ids) != give_up and not (ids and retry):
         raise click.UsageError("IDs go with --retry, and --give-up needs them")
     with ready_application(database, config_file) as app:
@@ -74,6 +76,9 @@ def work(
         elif again is not None:
             app.outbox.again(OPERATOR, again)
             click.echo(f"{again} will be told whatever differs from what it was told last")
+        elif anew is not None:
+            app.outbox.again(OPERATOR, anew, anew=True)
+            click.echo(f"{anew} will be told of everybody")
         elif once:
             _once(app, subscriber, as_json)
         else:

@@ -176,14 +176,17 @@ class Outbox:
             event = _event(one, actor, Action.NOTIFICATION_GIVEN_UP)
             unit.outbox.finish(one, DEAD, one.attempts, one.problem or "given up by hand", event=event)
 
-    def again(self, actor: Actor, name: str) -> None:
+    def again(self, actor: Actor, name: str, *, anew: bool = False) -> None:
         """Look at everybody once more and tell a subscriber what differs from what it was told last.
 
-        Raises `NotFound` when there is no such subscriber.
+        `anew` forgets what it was told: it hears of everybody. Raises `NotFound` when there is no such subscriber.
         """
         with self._store.writing(identities=False) as unit:
             unit.outbox.advance(name, _enrolled(unit, name).position, 0)
-            unit.audit(AuditEvent(actor, Action.NOTIFICATION_RETRIED, detail={"subscriber": name, "all": True}))
+            if anew:
+                unit.outbox.forget_all(name)
+            detail = {"subscriber": name, "all": True, "anew": anew}
+            unit.audit(AuditEvent(actor, Action.NOTIFICATION_RETRIED, detail=detail))
 
     def forget(self) -> int:
         """Delete what was sent long ago, but the last word about each person; how many went."""

@@ -171,6 +171,7 @@ _count_by_state = (
     .group_by(notification.c.state)
 )
 _last_of_each = select(func.max(notification.c.id)).group_by(notification.c.subscriber, notification.c.person_id)
+_forget_all = delete(notification).where(notification.c.subscriber == bindparam("of"))
 _forget = delete(notification).where(
     notification.c.state.in_((SENT, SILENT, SUPERSEDED)),
     notification.c.finished_at < bindparam("before"),
@@ -326,6 +327,10 @@ class OutboxTable:
     def counts(self, name: str) -> dict[str, tuple[int, str]]:
         """How many notifications wait and how many were given up, each with the instant of the oldest."""
         return {row[0]: (row[1], row[2]) for row in self._connection.execute(_count_by_state, {"of": name})}
+
+    def forget_all(self, name: str) -> None:
+        """Delete every notification to a subscriber, as if it had never been told anything."""
+        self._connection.execute(_forget_all, {"of": name})
 
     def forget(self, before: str) -> int:
         """Delete what was finished before an instant, but the last word about each person; how many went."""

@@ -11,14 +11,18 @@ from sqlalchemy import text
 
 from mpi.bootstrap import App
 from mpi.cli.options import OPERATOR
+from mpi.config import Subscriber
 from mpi.domain.audit import Actor
 from mpi.domain.errors import BadInput, Conflict, NotAllowed
 from mpi.domain.messages import Register
 from mpi.domain.roles import Permission, Role, can
 from mpi.services.changes import ChangedPerson
+from mpi.services.outbox import Outbox
 from mpi.web.app import create_app
 from tests.builders import a_record, nhs_number
 from tests.index import MACHINE, merge, message, persons_of, register
+from tests.notified import Taker, refusals, tell
+from tests.website import make_web, open_website_index, sign_in
 
 SAME = {"family_name": "Ellwood", "birth_date": "1987-06-14", "nhs_number": nhs_number(7), "nhs_number_status": "01"}
 
@@ -159,3 +163,35 @@ def test_each_role_reads_changes_as_the_table_of_roles_says(app: App, client: Fl
     token = app.users.issue_token(OPERATOR, "somebody", role)
     answer = client.get("/api/v1/changes", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == (200 if can(role, Permission.READ_CHANGES) else 403)
+
+
+def test_how_it_stands_with_subscribers_is_seen_by_operators_and_harms_no_health(app: App) -> None:
+    pacs = Subscriber("PACS", "127.0.0.1", 1, ("RXX",), refusals=1)
+    app = replace(app, outbox=Outbox(app.store, replace(app.config, subscribers=(pacs,))))
+    web = create_app(app, secret_key=b"k" * 32, secure_cookies=False, testing=True)
+    app.outbox.enrol()
+    register(app, "RXX", "1", **SAME)
+    with web.test_client() as client:
+        ready = client.get("/health/ready")
+        assert ready.status_code == 200
+        assert ready.get_json()["subscribers"]["PACS"].startswith("0 waiting, oldest")
+        assert 'mpi_notifications_behind{subscriber="PACS"} 1.0' in client.get("/metrics").text
+        taker = Taker()
+        taker.answers = refusals(1)
+        tell(app, taker, pacs)
+        assert client.get("/health/ready").get_json()["subscribers"] == {"PACS": "AE 204; 1 given up"}
+        figures = client.get("/metrics").text
+    assert 'mpi_notifications_given_up{subscriber="PACS"} 1.0' in figures
+    assert 'mpi_notifications_waiting{subscriber="PACS"} 0.0' in figures
+
+
+def test_the_home_page_names_systems_that_are_told(migrated_sqlite_url: str) -> None:
+    app = open_website_index(migrated_sqlite_url)
+    pacs = Subscriber("PACS <b>", "127.0.0.1", 1, ("RXX",))
+    app = replace(app, outbox=Outbox(app.store, replace(app.config, subscribers=(pacs,))))
+    client = make_web(app)
+    sign_in(client, Role.VIEWER.value)
+    page = client.get("/").text
+    app.close()
+    assert "Systems that are told of changes" in page
+    assert "PACS &lt;b&gt;" in page

@@ -283,6 +283,10 @@ def test_another_look_at_everybody_tells_only_what_differs(index: App, taker: Ta
     index.outbox.again(OPERATOR, "PACS")
     wider = Subscriber("PACS", "127.0.0.1", 1, ("RXX", "RYY", "RZZ"))
     assert told(index, taker, wider) == [{"RXX": ["1"], "RZZ": ["3"]}]
+    index.outbox.again(OPERATOR, "PACS", anew=True)
+    assert sorted(told(index, taker, wider), key=str) == [{"RXX": ["1"], "RZZ": ["3"]}, {"RXX": ["8"]}]
+    with pytest.raises(NotFound):
+        index.outbox.again(OPERATOR, "NOBODY")
 
 
 def test_every_notification_that_was_taken_is_in_the_audit(index: App, taker: Taker) -> None:
