@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from mpi.domain.review import TRANSITIONS, TaskState
+from mpi.domain.review import TRANSITIONS, TaskState, TaskType
 from mpi.domain.roles import PERMISSIONS, Permission, Role
+from mpi.web.words import TASK_QUESTIONS, TASK_TYPES
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` out of the code: change it there. -->\n"
@@ -53,11 +54,20 @@ def roles() -> str:
 
 
 def review_states() -> str:
-    """The states of a review task as a diagram."""
+    """The states of a review task as a diagram, and the kinds of tasks with what they ask."""
     lines = ["# States of a review task", "", NOTE, "```mermaid", "stateDiagram-v2"]
     lines += [f"    [*] --> {TaskState.OPEN.value}"]
     lines += [f"    {now.value} --> {then.value}: {verdict.value}" for (now, verdict), then in TRANSITIONS.items()]
     lines += [f"    {TaskState.CLOSED.value} --> [*]", "```", ""]
+    lines += [
+        "`number-reused` answers only a task in which an update waits (`possible-overlay`, `reused-number`). The answer to",
+        "these and to `deleted-number` is taken back on the task's page, which opens it again; other answers change",
+        "identities, and are [taken back](../how-to/take-a-change-back.md) as such.",
+        "",
+        "| kind | question |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{kind.value}` | {TASK_TYPES[kind]}: {TASK_QUESTIONS[kind]} |" for kind in TaskType] + [""]
     return "\n".join(lines)
 
 

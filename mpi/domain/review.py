@@ -35,14 +35,18 @@ class Verdict(StrEnum):
     SAME = "same-person"
     DIFFERENT = "different-people"
     NOT_SURE = "not-sure"
+    REUSED = "number-reused"
+    """The number has been given to somebody else: only of updates that are held."""
 
 
 TRANSITIONS: dict[tuple[TaskState, Verdict], TaskState] = {
     (TaskState.OPEN, Verdict.SAME): TaskState.CLOSED,
     (TaskState.OPEN, Verdict.DIFFERENT): TaskState.CLOSED,
+    (TaskState.OPEN, Verdict.REUSED): TaskState.CLOSED,
     (TaskState.OPEN, Verdict.NOT_SURE): TaskState.WAITING,
     (TaskState.WAITING, Verdict.SAME): TaskState.CLOSED,
     (TaskState.WAITING, Verdict.DIFFERENT): TaskState.CLOSED,
+    (TaskState.WAITING, Verdict.REUSED): TaskState.CLOSED,
     (TaskState.WAITING, Verdict.NOT_SURE): TaskState.WAITING,
 }
 

@@ -1,5 +1,7 @@
 """What was held at the door, and what a human's answer makes of it: released, or dropped for good."""
 
+from dataclasses import replace
+
 from mpi.domain.audit import Action
 from mpi.domain.errors import Conflict
 from mpi.domain.person import SourceRecord
@@ -10,7 +12,7 @@ from mpi.services.identity import Cause
 from mpi.services.links import Linker
 from mpi.services.merge import Merger, pairs_of
 from mpi.services.register import Registrar
-from mpi.store.records import ACTIVE, DELETED, MERGED
+from mpi.store.records import ACTIVE, DELETED, MERGED, StoredRecord
 from mpi.store.tasks import StoredTask
 from mpi.store.unit_of_work import UnitOfWork
 
@@ -79,6 +81,36 @@ class Held:
         event = cause.event(Action.TASK_DECIDED, detail={"applied_to": stored.id})
         unit.tasks.replace_evidence(task, {**task.evidence, "applied": applied}, event=event)
 
+    def give_away(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        """Register the updates that wait as somebody new: the number is theirs now.
+
+        What stood under the number is kept with its person and history, as deleted, and is known by a name of its own.
+        Raises `Conflict` for a task in which no update waits.
+        """
+        if task.type not in UPDATES or task.left_record is None:
+            raise Conflict("this task holds no update that could be somebody else's")
+        self._no_longer_held(unit, task, cause)
+        old = unit.records.get([task.left_record])[task.left_record]
+        reason = "the number was given to somebody else"
+        _set_aside(unit, old, cause, reason)
+        update = waiting(task)
+        new = self._registrar.register(unit, replace(update.record, said_at=None), cause, update.source)
+        given = {"old": old.id, "status": old.status, "new": new.record_id}
+        event = cause.event(Action.TASK_DECIDED, reason=reason, detail={"given_to": new.record_id})
+        unit.tasks.replace_evidence(task, {**task.evidence, "given": given}, event=event)
+
+    def _take_the_number_back(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
+        """The number is the first one's again; what was registered under it for somebody else is set aside."""
+        given, number = task.evidence["given"], waiting(task).record.local_id
+        both = unit.records.get([given["old"], given["new"]])
+        old, new = both[given["old"]], both[given["new"]]
+        if new.held_task is not None or new.status == MERGED:
+            raise Conflict("the number has been merged, or an update of it is held by now; settle that first")
+        _set_aside(unit, new, cause, "the number was not given to somebody else")
+        unit.records.call(old, number, event=cause.event(Action.RECORD_RENAMED))
+        if given["status"] == ACTIVE and old.status == DELETED:
+            self._registrar.restore(unit, old._replace(local_id=number), cause)
+
     def take_back(self, unit: UnitOfWork, task: StoredTask, answer: Verdict, cause: Cause) -> None:
         """Undo what the answer did to a record: the question is open again, and holds what it held.
 
@@ -94,6 +126,8 @@ class Held:
             return
         if answer is Verdict.SAME:
             self._put_back(unit, task, cause)
+        if answer is Verdict.REUSED:
+            self._take_the_number_back(unit, task, cause)
         if unit.records.get([task.left_record])[task.left_record].held_task is not None:
             raise Conflict("another update of this number is held by now; decide on that one")
         unit.records.hold(task.left_record, task.id, event=cause.event(Action.RECORD_HELD))
@@ -114,3 +148,12 @@ class Held:
     def _no_longer_held(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
         if task.left_record is not None:
             unit.records.hold(task.left_record, None, event=cause.event(Action.RECORD_HELD, detail={"waits": False}))
+
+
+def _set_aside(unit: UnitOfWork, record: StoredRecord, cause: Cause, reason: str) -> None:
+    """Free a record's number: the record stays with its person under a name that no hospital gives."""
+    if record.status == ACTIVE:
+        event = cause.event(Action.RECORD_DELETED, reason=reason)
+        unit.records.set_status(record, DELETED, None, identity.keys_of(record), event=event)
+    name = f"{record.local_id} (until {unit.now[:10]}, {record.id})"
+    unit.records.call(record, name, event=cause.event(Action.RECORD_RENAMED, reason=reason))

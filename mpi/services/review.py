@@ -229,6 +229,8 @@ class Review:
                 self._same(unit, task, cause, reason)
             elif verdict is Verdict.DIFFERENT:
                 self._different(unit, task, cause, reason)
+            elif verdict is Verdict.REUSED:
+                self._held.give_away(unit, task, cause)
             return Decided(state, unit.tasks.next_open(task_id))
 
     def reopen(self, actor: Actor, task_id: int, reason: str) -> None:

@@ -106,9 +106,6 @@ _ACTIONS = {
     "person.notified": "Told to another system",
     "notification.given-up": "Given up telling another system",
     "notification.retried": "Telling another system tried again",
-    "person.notified": "Told to another system",
-    "notification.given-up": "Given up telling another system",
-    "notification.retried": "Telling another system tried again",
 }
 
 

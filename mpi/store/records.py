@@ -297,6 +297,12 @@ class Records:
         self._connection.later(_update, {"record_id": record_id, "held_task": task_id})
         self._trail.add(replace(event, record_id=record_id))
 
+    def call(self, old: StoredRecord, local_id: str, *, event: AuditEvent) -> None:
+        """Let a record be known by another number, so that its own is free for somebody else."""
+        self._connection.later(_update, {"record_id": old.id, "local_id": local_id})
+        detail = {**event.detail, "before": {"local_id": old.local_id}, "after": {"local_id": local_id}}
+        self._trail.add(replace(event, record_id=old.id, detail=detail, changes_identity=True))
+
     def revive(self, old: StoredRecord, values: Values, *, event: AuditEvent) -> None:
         """Bring back a record that was merged or deleted: it stands for itself, and says this."""
         now = self._trail.now

@@ -52,6 +52,11 @@ TASK_QUESTIONS: dict[str, str] = {
 
 _KEPT_APART = "They are kept apart for good, and never put to you again."
 
+_REUSED = (
+    "The number was given to somebody else",
+    "B becomes a person under this number. A stays with its person, and no longer has a number.",
+)
+
 ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     TaskType.HELD_LINK: {
         Verdict.SAME: ("Same person", "Both numbers belong to one person from now on."),
@@ -64,10 +69,12 @@ ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
     TaskType.POSSIBLE_OVERLAY: {
         Verdict.SAME: ("Same person", "The update is applied: the number says B from now on."),
         Verdict.DIFFERENT: ("Different people", "The update is dropped: the number goes on saying A."),
+        Verdict.REUSED: _REUSED,
     },
     TaskType.REUSED_NUMBER: {
         Verdict.SAME: ("Same person", "The update is applied to the number that A was merged into."),
         Verdict.DIFFERENT: ("Different people", "The update is dropped. The hospital must give another number."),
+        Verdict.REUSED: _REUSED,
     },
     TaskType.DELETED_NUMBER: {
         Verdict.SAME: ("Yes, it was deleted rightly", "The record is kept, and takes no part in matching."),
@@ -86,6 +93,7 @@ VERDICTS: dict[str, str] = {
     Verdict.SAME: "Same person",
     Verdict.DIFFERENT: "Different people",
     Verdict.NOT_SURE: "Not sure",
+    Verdict.REUSED: "Number given to somebody else",
 }
 
 RULES: dict[str, str] = {

@@ -383,6 +383,47 @@ def test_an_answer_that_changed_identities_is_taken_back_elsewhere(app: App) -> 
         app.review.reopen(SENIOR, task, "one after all")
 
 
+@pytest.mark.parametrize("merged", [False, True], ids=["in use", "merged before"])
+def test_a_number_that_was_given_to_somebody_else_is_theirs_and_can_be_taken_back(app: App, merged: bool) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2")
+    if merged:
+        merge(app, "1", "2")
+    register(app, "RYY", "7", **TUNDE)
+    first, second, other = persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RYY", "7"))
+    send(app, SourceRecord("RXX", "1", TUNDE))
+    [task] = held(app, TaskType.POSSIBLE_OVERLAY, TaskType.REUSED_NUMBER)
+    app.review.decide(REVIEWER, task, Verdict.REUSED, "the ward gives its numbers out again")
+    check_index(app.store)
+    assert persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RYY", "7")) == [other, second, other]
+    assert says(app, "RXX", "1").given_name == "Tunde"
+    assert not is_held(send(app, SourceRecord("RXX", "1", {"phone": "01632960001"}))[0])
+    shown = app.people.person(REVIEWER, first)
+    assert any(record.local_id.startswith("1 (until ") for record in shown.records)
+    app.review.reopen(SENIOR, task, "the ward was wrong")
+    assert persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RYY", "7")) == [first, second, other]
+    assert says(app, "RXX", "1").given_name == "Maria"
+    assert held(app, TaskType.POSSIBLE_OVERLAY, TaskType.REUSED_NUMBER) == [task]
+
+
+def test_the_only_number_of_a_person_can_be_given_to_somebody_else(app: App) -> None:
+    register(app, "RXX", "1")
+    [first] = persons_of(app, ("RXX", "1"))
+    register(app, "RXX", "1", **TUNDE)
+    app.review.decide(REVIEWER, held(app)[0], Verdict.REUSED, "the ward gives its numbers out again")
+    [second] = persons_of(app, ("RXX", "1"))
+    assert first != second
+    assert app.people.person(REVIEWER, first).enterprise_id == first
+
+
+def test_only_a_held_update_can_be_somebody_elses(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    merge(app, "1", "2")
+    with pytest.raises(Conflict):
+        app.review.decide(REVIEWER, held(app, TaskType.HELD_MERGE)[0], Verdict.REUSED, "a mistake")
+
+
 def test_nothing_is_asked_of_a_closed_queue(app: App) -> None:
     register(app, "RXX", "1")
     register(app, "RXX", "1", **TUNDE)
