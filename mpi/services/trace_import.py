@@ -113,8 +113,10 @@ class TraceImport:
                     raise _Refused(Fate.REFUSED, "the outcome is none that is known")
                 return self._applied(unit, row, outcome, cause, source)
         except _Refused as refused:
-            written = outcome.value if outcome else row.outcome[:20]
-            return Taken(row.line, row.reference[:40], written, refused.fate, str(refused))
+            # What stands in these columns by mistake may be a patient's value: only what is read is repeated.
+            read = _REFERENCE.fullmatch(row.reference.strip())
+            written = outcome.value if outcome else ""
+            return Taken(row.line, read[0] if read else "", written, refused.fate, str(refused))
 
     def _applied(self, unit: UnitOfWork, row: TraceRow, outcome: TraceOutcome, cause: Cause, source: str) -> Taken:
         record, version = self._record(unit, row.reference)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mpi.bootstrap import App, build
 from mpi.cli.trace import plain_cell
 from mpi.cli.trace import trace as trace_command
 from mpi.domain.audit import SYSTEM
+from mpi.domain.errors import BadInput
 from mpi.domain.person import NHS, Identifier, SourceRecord
 from mpi.domain.queries import Asker, IdentifierQuery
 from mpi.domain.review import TaskType, Verdict
@@ -360,6 +362,76 @@ def test_rows_that_cannot_be_used_change_nothing(one_app: App, ref: str, outcome
     ref = ref.replace("R1-", real[: real.index("-") + 1])
     assert answer(app, ref, outcome, number).fate is Fate.REFUSED
     assert numbers(app, "RXX", "1") == {(OLD, False)}
+
+
+def test_a_row_whose_columns_are_mixed_up_is_not_repeated(one_app: App) -> None:
+    fate = answer(one_app, "Ashworth", OLD, "1968-03-24")
+    assert (fate.fate, fate.reference, fate.outcome) == (Fate.REFUSED, "", "")
+    assert OLD not in fate.reason
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"reference\nR1-1\n", id="no-outcome-column"),
+        pytest.param(b"\x00\x01\x02\xff" * 50, id="binary"),
+        pytest.param(b"a,b,c\n1,2,3\n", id="other-columns"),
+    ],
+)
+def test_files_that_are_no_answers_are_refused(content: bytes, migrated_sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "traced.csv"
+    file.write_bytes(content)
+    result = CliRunner().invoke(trace_command, ["import", str(file), "--database", migrated_sqlite_url])
+    assert isinstance(result.exception, BadInput)
+
+
+def test_torn_and_odd_rows_are_refused_one_by_one(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    app = open_index(migrated_sqlite_url)
+    register(app, "RXX", "1")
+    ref = reference(app, "RXX", "1")
+    app.close()
+    file = tmp_path / "traced.csv"
+    file.write_text(
+        f'Reference;OUTCOME;NHS_Number;more\n"torn;no-match;;\n{ref};no-match;;x\n;;;\n{ref};no-match\n', "utf-16"
+    )
+    result = CliRunner().invoke(trace_command, ["import", str(file), "--json", "--database", migrated_sqlite_url])
+    fates = [row["fate"] for row in json.loads(result.stdout)["rows"]]
+    assert sorted(fates) == ["noted", "refused", "refused", "refused"]
+
+
+def test_answers_are_taken_while_the_feed_runs(migrated_url: str) -> None:
+    app = open_index(migrated_url)
+    for n in range(10):
+        register(app, "RXX", f"{n}", nhs_number=nhs_number(n), birth_date=f"19{60 + n}-03-24")
+    refs = [reference(app, "RXX", f"{n}") for n in range(10)]
+    stop = threading.Event()
+
+    def feed() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            register(
+                app, "RYY", f"{turn % 10}", nhs_number=nhs_number(turn % 13), birth_date=f"19{60 + turn % 10}-03-24"
+            )
+
+    feeds = [threading.Thread(target=feed) for _ in range(4)]
+    for one in feeds:
+        one.start()
+    try:
+        for n, ref in enumerate(refs):
+            answer(app, ref, *(("superseded", nhs_number(50 + n // 2)) if n % 2 else ("verified", nhs_number(n))))
+    finally:
+        stop.set()
+        for one in feeds:
+            one.join()
+    check_index(app.store)
+    with app.store.reading() as unit:
+        standing = {unit.numbers.survivor(nhs_number(n)) for n in range(10)}
+        for n in range(10):
+            number = nhs_number(n)
+            assert number in standing or unit.records.with_number(NHS, number) == [], "a superseded number stands"
+    app.close()
 
 
 def test_test_range_numbers_are_refused_in_a_live_hospital(migrated_url: str) -> None:
