@@ -70,7 +70,7 @@ Connect = Callable[[Subscriber], Line]
 
 def patience(subscriber: Subscriber) -> float:
     """Seconds without a sign of life after which another courier takes over: longer than one message can take."""
-    return max(5.0, 3 * subscriber.timeout)
+    return max(5.0, 4 * subscriber.timeout)
 
 
 class Courier:
@@ -191,7 +191,8 @@ class Courier:
                     moved = self._mark(answered) or moved
                     marked = time.monotonic()
         except TemporaryFailure as error:
-            self._mark(answered, str(error))
+            if self._mark(answered, str(error)) or moved:
+                self._failures = 0
             self._pause(str(error))
             return False
         moved = self._mark(answered) or moved
@@ -202,8 +203,13 @@ class Courier:
         return moved
 
     def _deliver(self, one: StoredNotification) -> Answer:
-        if self._line is None:
-            self._line = self._connect(self.subscriber)
+        """The answer to one notification; many receivers close after each answer, and are called again at once."""
+        if self._line is not None:
+            try:
+                return self._line.send(one)
+            except TemporaryFailure:
+                self._hang_up()
+        self._line = self._connect(self.subscriber)
         return self._line.send(one)
 
     def _hang_up(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 Behaviour = Callable[["Told"], str]
-"""What to do with a message: an MSA-1 code, or `silent`, `close`, `garbage`, `other`, `twice`, `slow`, `drip`."""
+"""What to do: answer with an MSA-1 code, or `silent`, `close`, `garbage`, `other`, `twice`, `slow`, `drip`, `bye`."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,8 @@ class Receiver:
         if code == "AA":
             self.answered.append(told)
         connection.sendall(_ack(code, told.control_id))
+        if what == "bye":
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _ack(code: str, control_id: str) -> bytes:

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 import trustme
+from click.testing import CliRunner
 
 from mpi.bootstrap import App, build
+from mpi.cli.main import cli
 from mpi.cli.work import sending
 from mpi.config import Subscriber
 from mpi.domain.review import Verdict
 from mpi.hl7 import tls
 from tests.builders import nhs_number
 from tests.effort import repeats
+from tests.flows.mllp_client import FakeInbox, Sender, adt, listening
 from tests.flows.subscriber import Receiver, Told
 from tests.index import REVIEWER, config_for, merge, register
 from tests.invariants import check_index
@@ -151,6 +154,17 @@ def test_answers_that_come_twice_or_late_confuse_nobody(migrated_sqlite_url: str
     assert len(slow.received) == 1
 
 
+def test_a_receiver_that_closes_after_each_answer_is_told_without_a_pause(migrated_sqlite_url: str) -> None:
+    with Receiver(lambda _: "bye") as pacs, index(migrated_sqlite_url, told_of(pacs)) as app:
+        for n, person in enumerate(people(8)):
+            register(app, "RXX", str(n), **person)
+        with sending(app):
+            pacs.wait_for(8, seconds=4)
+            until(lambda: all_told(app))
+    assert len({told.control_id for told in pacs.received}) == 8
+    assert app.outbox.deliveries()[0].failures == 0
+
+
 def test_one_that_is_refused_for_ever_is_given_up_and_holds_up_nobody(migrated_sqlite_url: str) -> None:
     def behave(told: Told) -> str:
         return "AE" if ("RXX", "0") in told.identifiers else "AA"
@@ -186,8 +200,6 @@ def test_one_slow_subscriber_does_not_hold_up_another(migrated_sqlite_url: str) 
 
 
 def test_encrypted_both_ways(migrated_sqlite_url: str, tmp_path: Path) -> None:
-    from tests.flows.mllp_client import FakeInbox, listening
-
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     for name in ("server", "client"):
         issued = authority.issue_cert("127.0.0.1")
@@ -319,10 +331,6 @@ def test_concurrent_feeds_and_an_unruly_receiver_end_in_the_same_groups(migrated
 
 
 def test_given_up_and_sent_again_by_command(migrated_sqlite_url: str, tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from mpi.cli.main import cli
-
     well = threading.Event()
     with Receiver(lambda _: "AA" if well.is_set() else "AE") as pacs:
         file = written(tmp_path, migrated_sqlite_url, pacs.port)
@@ -342,3 +350,50 @@ def test_given_up_and_sent_again_by_command(migrated_sqlite_url: str, tmp_path: 
         assert "0 given up" in run(cli, [*work, "--list"]).output
         assert run(cli, [*work, "--retry", "--once"]).exit_code == 2
     assert [one.control_id for one in pacs.received] == [pacs.answered[0].control_id] * 2
+
+
+@contextmanager
+def listener(config_file: Path, *options: str) -> Iterator[int]:
+    """`mpi listen` on a port of its own, stopped cleanly at the end."""
+    command = [sys.executable, "-u", "-m", "mpi.cli.main", "listen", "--port", "0", "--config", str(config_file)]
+    process = subprocess.Popen([*command, *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        yield int(line.strip().rsplit(":", 1)[1])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_the_listener_tells_what_it_takes_in_unless_told_not_to(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    with Receiver() as pacs:
+        file = written(tmp_path, migrated_sqlite_url, pacs.port)
+        with file.open("a") as out:
+            out.write('[[sources]]\napplication = "PAS"\nfacility = "RXX"\nfeeds = "RXX"\n')
+        with listener(file) as port, Sender(port) as sender:
+            assert sender.send(adt("1", number="77")).code == "AA"
+            [told] = pacs.wait_for(1)
+        with listener(file, "--no-outbox") as port, Sender(port) as sender:
+            assert sender.send(adt("2", number="78", pid="||Szabo^Zoltan||19510203|M")).code == "AA"
+        assert len(pacs.received) == 1
+        once = worker(file, "--once")
+        output, _ = once.communicate(timeout=60)
+        assert once.returncode == 0, output
+    assert told.identifiers == {("RXX", "77")}
+    assert [one.identifiers for one in pacs.received[1:]] == [{("RXX", "78")}]
+
+
+def test_a_database_that_goes_away_and_comes_back(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    database = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    with Receiver() as pacs, index(migrated_sqlite_url, told_of(pacs)) as app, sending(app):
+        register(app, "RXX", "1", **SAME)
+        pacs.wait_for(1)
+        until(lambda: all_told(app))
+        register(app, "RYY", "2", **SAME)
+        away = database.rename(database.with_suffix(".away"))
+        time.sleep(1.0)
+        away.rename(database)
+        until(lambda: all_told(app), 30)
+    assert pacs.groups()["RXX", "1"] == {("RXX", "1"), ("RYY", "2")}

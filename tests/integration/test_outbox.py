@@ -336,7 +336,7 @@ def test_a_courier_that_gives_no_sign_of_life_is_replaced_and_marks_nothing_any_
     monkeypatch.setattr("mpi.services.courier.time.monotonic", lambda: clock[0])
     assert stuck.step()
     other.step()
-    clock[0] += 31
+    clock[0] += 41
     register(index, "RYY", "2", **TWINS)
     assert other.step()
     assert not stuck.step()
