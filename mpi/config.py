@@ -15,6 +15,12 @@ DEFAULT_DATABASE_URL = "sqlite:///var/mpi.db"
 DEFAULT_FILE = "mpi.toml"
 NHS_OID = "2.16.840.1.113883.2.1.4.1"
 KINDS = ("hospital", "national", "other")
+GOLDEN_CRITERIA = ("verified", "source", "agreement", "recency")
+GOLDEN_FIELDS = (
+    "nhs_number", "family_name", "given_name", "middle_names", "birth_date", "sex", "multiple_birth_order",
+    "death_date", "address_line", "phone", "email", "gp_practice", "other_identifier",
+)  # fmt: skip
+"""Fields of the golden record that have a rule of their own; others are taken with one of them."""
 
 
 class InvalidConfiguration(Exception):
@@ -91,6 +97,10 @@ class Config:
     gate_policy: str = "default"
     organisation: str = "Master patient index"
     nhs_branding: bool = False
+    golden_sources: tuple[str, ...] = ()
+    """Authorities whose values are trusted first to last in the golden record."""
+    golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What decides between values there, by field; fields that are left out follow `mpi.domain.survivorship`."""
     path: Path | None = None
     _authority_names: Mapping[str, Authority] = field(default_factory=dict, repr=False, compare=False)
     _sources: Mapping[tuple[str, str], Source] = field(default_factory=dict, repr=False, compare=False)
@@ -150,7 +160,7 @@ def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
     return _Reader(text, file).config(database_url)
 
 
-_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "web"}
+_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web"}
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "database": {"url": str},
     "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool, "personal": bool},
@@ -181,6 +191,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "matching": {"model": str, "population": int},
     "gate": {"policy": str},
+    "golden": {"sources": list, "rules": dict},
     "web": {"organisation": str, "nhs_branding": bool},
 }
 
@@ -218,6 +229,8 @@ class _Reader:
             gate_policy=self._table("gate").get("policy", "default"),
             organisation=web.get("organisation", "Master patient index"),
             nhs_branding=web.get("nhs_branding", False),
+            golden_sources=self._golden_sources(codes),
+            golden_rules=self._golden_rules(),
             path=self._file,
         )
 
@@ -226,6 +239,24 @@ class _Reader:
         if population is not None and population < 1000:
             raise self._error("population must be at least 1000 records", "matching", 0, "population")
         return population
+
+    def _golden_sources(self, codes: Mapping[str, str]) -> tuple[str, ...]:
+        found = []
+        for code in self._table("golden").get("sources", ()):
+            if str(code).upper() not in codes:
+                raise self._error(f"sources names the unknown authority {code!r}", "golden", 0, "sources")
+            found.append(codes[str(code).upper()])
+        return tuple(dict.fromkeys(found))
+
+    def _golden_rules(self) -> dict[str, tuple[str, ...]]:
+        rules: dict[str, tuple[str, ...]] = {}
+        for name, criteria in self._table("golden").get("rules", {}).items():
+            if name not in GOLDEN_FIELDS:
+                raise self._error(f"there is no rule for {name!r}", "golden.rules", 0, name)
+            if not isinstance(criteria, list) or not criteria or any(one not in GOLDEN_CRITERIA for one in criteria):
+                raise self._error(f"a rule is a list of {', '.join(GOLDEN_CRITERIA)}", "golden.rules", 0, name)
+            rules[name] = tuple(dict.fromkeys(criteria))
+        return rules
 
     def _authorities(self) -> tuple[Authority, ...]:
         found: list[Authority] = []

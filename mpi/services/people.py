@@ -10,12 +10,13 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import NHS, Demographics
 from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.survivorship import Chosen
 from mpi.domain.text import storable
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
 from mpi.matching.prepare import prepare
-from mpi.services import numbers, preview, protected, views
+from mpi.services import numbers, preview, protected, survivorship, views
 from mpi.services.preview import ChangeView
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
@@ -46,6 +47,8 @@ class PersonView:
     tasks: tuple[TaskSummary, ...]
     changes: tuple[ChangeView, ...] = ()
     """What was decided of these records, newest first; each can be taken back."""
+    golden: tuple[Chosen, ...] = ()
+    """Of each field the value shown first, with its record and why; the records' own values stand beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,10 @@ class People:
             )
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids))
             changes = tuple(preview.changes_of(unit, person.id))
+            golden = survivorship.golden_record(unit, self._config, records)
             unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))
         merged_from = asked.enterprise_id if asked.id != person.id else None
-        return PersonView(person.enterprise_id, merged_from, records, history, tasks, changes)
+        return PersonView(person.enterprise_id, merged_from, records, history, tasks, changes, golden)
 
     def crosswalk(
         self, actor: Actor, authority: str, value: str, *, target: Sequence[str] = (), at: str | None = None

@@ -165,7 +165,7 @@ def named(record: StoredRecord | None) -> Named:
     if record is None or record.protected:
         return Named("not shown", "not shown")
     if record.restricted:
-        return Named(WITHHELD, WITHHELD)
+        return Named(WITHHELD, f"record {record.id}")
     return Named(record.authority, record.local_id)
 
 
@@ -176,7 +176,7 @@ class Picture:
         self._unit = unit
         self._config = config
         self._role = role
-        self._lives = lives
+        self._records = _guarded(unit, lives.records)
 
     def effect(
         self, before: State, after: State, todo: Difference, tasks: Mapping[int, str], notes: Iterable[str] = ()
@@ -191,7 +191,7 @@ class Picture:
         return Effect(
             identifiers=tuple(self._moved(r, before, after, ids) for r in todo.moves),
             apart=tuple(
-                KeptApart(named(self._lives.records.get(one)), named(self._lives.records.get(other)), made)
+                KeptApart(named(self._records.get(one)), named(self._records.get(other)), made)
                 for pairs, made in ((todo.apart_made, True), (todo.apart_ended, False))
                 for one, other in pairs
             ),
@@ -220,16 +220,16 @@ class Picture:
         was = before.merged.get(record_id)
         note = None
         if into is not None and into != was:
-            note = f"leads to {named(self._lives.records.get(into[0]))}"
+            note = f"leads to {named(self._records.get(into[0]))}"
         elif was is not None and into is None:
             note = "is used again"
-        return Moved(named(self._lives.records.get(record_id)), person(before), person(after), note)
+        return Moved(named(self._records.get(record_id)), person(before), person(after), note)
 
     def _restricted(self, members: Iterable[int]) -> bool:
-        return any(r.restricted for m in members if (r := self._lives.records.get(m)) is not None)
+        return any(r.restricted for m in members if (r := self._records.get(m)) is not None)
 
     def _domains(self, members: Iterable[int]) -> set[str]:
-        records = [r for m in members if (r := self._lives.records.get(m)) is not None and not r.protected]
+        records = [r for m in members if (r := self._records.get(m)) is not None and not r.protected]
         numbers = self._unit.records.identifiers_of([r.id for r in records])
         return {r.authority for r in records} | {row.authority for row in numbers}
 

@@ -17,6 +17,7 @@ from mpi.domain.roles import Permission, Role, check
 from mpi.domain.study import GateAnswer, StudyHeader
 from mpi.services.decisions import Decision, Operation
 from mpi.services.match import MatchAnswer
+from mpi.services.people import PersonView
 from mpi.services.preview import Effect
 from mpi.web import schemas
 from mpi.web.current import services
@@ -117,6 +118,17 @@ def _add_questions(bp: APIBlueprint) -> None:
 
 def _add_decisions(bp: APIBlueprint) -> None:
     """What changes who is who."""
+
+    @bp.post("/person")
+    @bp.doc(
+        summary="A person: the golden record with the reason of each value, and what each source says",
+        security="bearer",
+        responses=_PROBLEMS | {404: "Nobody has this enterprise id"},
+    )
+    @bp.input(schemas.PersonRequest, arg_name="asked")
+    @bp.output(schemas.PersonAnswer)
+    def person(asked: dict[str, Any]) -> dict[str, Any]:
+        return _person_body(services().people.person(_caller(), asked["person"]))
 
     @bp.post("/decisions")
     @bp.doc(
@@ -232,6 +244,27 @@ def _match_body(answer: MatchAnswer) -> dict[str, Any]:
         "problems": answer.problems,
         "compared": answer.compared,
         "model": answer.model,
+    }
+
+
+def _person_body(found: PersonView) -> dict[str, Any]:
+    names = {r.record_id: {"authority": r.authority, "value": r.local_id} for r in found.records}
+    return {
+        "person": found.enterprise_id,
+        "golden": [
+            {
+                "field": one.field,
+                "value": one.value,
+                "source": names[one.record_id],
+                "because": one.because,
+                "others": [{**names[record], "said": said} for record, said in one.others],
+            }
+            for one in found.golden
+        ],
+        "records": [
+            {**names[r.record_id], "status": r.status, "restricted": r.restricted, "recorded": r.recorded.as_dict()}
+            for r in found.records
+        ],
     }
 
 

@@ -1,7 +1,7 @@
 """The shapes of what the machine interface takes and answers."""
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Float, Integer, List, Nested, String
+from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, String
 from apiflask.validators import Length, OneOf, Range
 
 from mpi.domain.decision import Outcome
@@ -263,3 +263,45 @@ class ChangeAnswer(Schema):
 
     change = Integer(allow_none=True, metadata={"description": "Takes it back; null after a dry run"})
     effect = Nested(Effect)
+
+
+class PersonRequest(Schema):
+    """A person by enterprise id."""
+
+    person = String(required=True, validate=_TEXT)
+
+
+class OtherSaid(Schema):
+    """What another record says of a field."""
+
+    authority = String()
+    value = String(metadata={"description": "The record's local number"})
+    said = String()
+
+
+class GoldenField(Schema):
+    """One field of the golden record."""
+
+    field = String()
+    value = String()
+    source = Nested(NamedIdentifier)
+    because = String(metadata={"description": "Why this value, in plain English"})
+    others = List(Nested(OtherSaid))
+
+
+class PersonRecord(Schema):
+    """One record of a person, as it was recorded; of restricted people without where they live."""
+
+    authority = String()
+    value = String()
+    status = String()
+    restricted = Boolean()
+    recorded = Dict(keys=String(), values=String())
+
+
+class PersonAnswer(Schema):
+    """A person: the golden record, and what each source says."""
+
+    person = String(metadata={"description": "Enterprise id; of the person that stands for the one asked for"})
+    golden = List(Nested(GoldenField))
+    records = List(Nested(PersonRecord))

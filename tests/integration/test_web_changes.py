@@ -1,6 +1,7 @@
 """Changes on the pages: what each touches is shown before it is done, and each can be taken back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
@@ -8,8 +9,9 @@ from flask.testing import FlaskClient
 from mpi.bootstrap import App
 from mpi.cli.options import OPERATOR
 from mpi.domain.roles import Permission, Role, can
+from tests.builders import a_record
 from tests.history import last_change, picture
-from tests.index import persons_of, register
+from tests.index import persons_of, register, send
 from tests.website import MARKUP, REVIEWER, make_web, open_website_index, post, put_markup, sign_in
 
 FORM = {"authority": "RXX", "value": "1", "other_authority": "RYY", "other_value": "77"}
@@ -128,3 +130,50 @@ def test_the_same_for_machines(own: App) -> None:
     assert client.post("/api/v1/undo", json=back, headers=senior).status_code == 409
     assert client.post("/api/v1/undo", json=back | {"change": 999999}, headers=senior).status_code == 404
     assert client.post("/api/v1/decisions", json=asked, headers=senior).status_code == 422
+
+
+def test_the_golden_record_says_why_and_hides_nothing(own: App) -> None:
+    register(own, "RYY", "77", phone="0113 496 0002", given_name="Mary")
+    [person, _] = persons_of(own, ("RXX", "1"), ("RYY", "77"))
+    page = signed_in(own).get(f"/persons/{person}").text
+    assert "Golden record" in page and "all records that say anything agree" in page
+    token = own.users.issue_token(OPERATOR, "reader", Role.VIEWER)
+    body = (
+        make_web(own)
+        .post("/api/v1/person", json={"person": person}, headers={"Authorization": f"Bearer {token}"})
+        .get_json()
+    )
+    golden = {one["field"]: one for one in body["golden"]}
+    assert golden["phone"]["source"] == {"authority": "RYY", "value": "77"}
+    name = golden["given_name"]
+    assert {name["value"], *(other["said"] for other in name["others"])} == {"Maria", "Mary"}
+    assert {r["recorded"]["given_name"] for r in body["records"]} == {"Maria", "Mary"}
+
+
+def test_the_golden_record_of_restricted_people_has_no_home(own: App) -> None:
+    said = a_record("RXX", "1", phone="0113 496 0002", postcode="LS6 4QB")
+    send(own, replace(said, restricted=True))
+    [person, _] = persons_of(own, ("RXX", "1"), ("RYY", "77"))
+    token = own.users.issue_token(OPERATOR, "reader", Role.SENIOR_REVIEWER)
+    answer = make_web(own).post("/api/v1/person", json={"person": person}, headers={"Authorization": f"Bearer {token}"})
+    assert "RYY" not in answer.text and "RYY" not in signed_in(own).get(f"/changes/{last_change(own)}").text
+    fields = {one["field"] for one in answer.get_json()["golden"]}
+    assert "family_name" in fields and not fields & {
+        "address_line",
+        "town",
+        "postcode",
+        "phone",
+        "email",
+        "gp_practice",
+    }
+    assert "LS6 4QB" not in answer.text and "LS6 4QB" not in signed_in(own).get(f"/persons/{person}").text
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_which_tokens_may_ask_for_a_person(own: App, role: Role) -> None:
+    headers = {"Authorization": f"Bearer {own.users.issue_token(OPERATOR, 'reader', role)}"}
+    [person, _] = persons_of(own, ("RXX", "1"), ("RYY", "77"))
+    answer = make_web(own).post("/api/v1/person", json={"person": person}, headers=headers)
+    assert answer.status_code == (200 if can(role, Permission.VIEW_PERSON) else 403)
+    unknown = make_web(own).post("/api/v1/person", json={"person": "P0"}, headers=headers)
+    assert unknown.status_code == (404 if can(role, Permission.VIEW_PERSON) else 403)
