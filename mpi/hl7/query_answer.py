@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError
-from mpi.domain.person import NHS, Identifier
+from mpi.domain.person import Identifier
 from mpi.domain.queries import Found, IdentifierAnswer, PersonAnswer, PersonRefusal, QueryFault
 from mpi.hl7.ack import COMMIT_ACCEPTED, Answering, clean
 from mpi.hl7.enhanced import wanted
 from mpi.hl7.query import Asked
-from mpi.hl7.query_persons import person_segments
+from mpi.hl7.query_persons import kind_of, person_segments
 from mpi.hl7.reader import Delimiters
 
 _KINDS = {"Q23": ("RSP", "K23", "RSP_K23"), "Q22": ("RSP", "K22", "RSP_K21")}
@@ -92,8 +92,9 @@ def written(identifier: Identifier, config: Config, marks: Delimiters) -> str:
     domain = clean(identifier.authority, marks)
     if authority is not None and authority.oid:
         domain = marks.subcomponent.join([domain, authority.oid, "ISO"])
-    kind = "NH" if identifier.authority == NHS else "PI"
-    return marks.component.join([clean(identifier.value, marks), "", "", domain, kind])
+    return marks.component.join([clean(identifier.value, marks), "", "", domain, kind_of(authority)]).rstrip(
+        marks.component
+    )
 
 
 def _respond(

@@ -7,7 +7,7 @@ from typing import Any
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.core import Message
 
-from mpi.config import Config
+from mpi.config import Authority, Config
 from mpi.domain.person import NHS, Demographics, Identifier
 from mpi.domain.queries import PersonFound
 from mpi.hl7.ack import clean
@@ -54,7 +54,15 @@ def _identifier(cx: Any, identifier: Identifier, config: Config, marks: Delimite
     if authority is not None and authority.oid:
         cx.cx_4.hd_2 = authority.oid
         cx.cx_4.hd_3 = "ISO"
-    cx.cx_5 = "NH" if identifier.authority == NHS else "PI"
+    if kind := kind_of(authority):
+        cx.cx_5 = kind
+
+
+def kind_of(authority: Authority | None) -> str:
+    """CX.5: MR for a hospital's number, NH for an NHS number; empty for others."""
+    if authority is None:
+        return ""
+    return "NH" if authority.code == NHS else "MR" if authority.kind == "hospital" else ""
 
 
 def _demographics(pid: Any, said: Demographics, marks: Delimiters) -> None:

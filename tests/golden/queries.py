@@ -1,8 +1,8 @@
 """The golden queries: `queries/*.txt` hold what is asked of one small index and what is answered, byte for byte.
 
 A case is `# its name`, the segments of the query, a line `--`, and the segments of the answers (a line `==` between
-two), with TIME and ID for MSH-7 and MSH-10. POINTER stands for a continuation pointer. After a change that is meant,
-write the answers anew with `python -m tests.golden.queries` and read the difference.
+two), with TIME and ID for MSH-7 and MSH-10, POINTER for a continuation pointer, PERCENT for a confidence. After a change
+that is meant, write the answers anew with `python -m tests.golden.queries` and read the difference.
 """
 
 import asyncio
@@ -107,7 +107,8 @@ def shown(answer: bytes) -> str:
     assert re.fullmatch(r"\d{14}[+-]\d{4}", fields[6])
     assert re.fullmatch(r"[0-9A-F]{20}", fields[9])
     fields[6], fields[9] = "TIME", "ID"
-    return _POINTER.sub("DSC|POINTER", "\n".join([head[3].join(fields), *rest]))
+    text = _POINTER.sub("DSC|POINTER", "\n".join([head[3].join(fields), *rest]))
+    return re.sub(r"^(QRI.)\d{1,3}\.\d\d$", r"\1PERCENT", text, flags=re.MULTILINE)
 
 
 def pointer_of(answer: bytes) -> str | None:

@@ -24,6 +24,8 @@ from mpi.domain.queries import (
 )
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
+from mpi.matching.probability import probability
+from mpi.matching.weigh import judge
 from mpi.services import query_criteria
 from mpi.services.continuation import Continuations, Hit
 from mpi.store.tables import audit_event, source_record
@@ -96,6 +98,28 @@ def test_each_person_of_a_search_is_audited_and_nobody_else(world: App) -> None:
     assert (detail["asked"], detail["total"]) == (["family_name"], 5)
     assert [person for _, person, _ in events(world, "person.read")] == detail["persons"]
     assert len(detail["persons"]) == 2
+
+
+def test_confidence_is_the_models_probability_best_first(world: App) -> None:
+    said = {"family_name": "Okafor", "given_name": "Amara", "birth_date": "1980-04-11"}
+    (by_all,) = world.person_queries.answer([pdq(**said)])
+    (by_name,) = world.person_queries.answer([pdq(family_name="Okafor")])
+
+    asked = prepare(Demographics(**said), allow_test_numbers=True)[0]
+    best = by_all.persons[0]
+    stored = prepare(best.recorded, allow_test_numbers=True)[0]
+    assert best.recorded.given_name == "Amara"
+    assert best.confidence == pytest.approx(100 * probability(world.model, judge(world.model, asked, stored)))
+    assert best.confidence > 50 > by_name.persons[0].confidence
+    confidences = [one.confidence for one in by_all.persons]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def test_a_number_on_two_people_names_both_by_half(world: App) -> None:
+    keys = PersonKeys(Identifier("NHS", queries.SHARED_NUMBER))
+    (answer,) = world.person_queries.answer([PersonQuery(ASKER, "T", keys, ALL, "q")])
+
+    assert [(one.recorded.family_name, one.confidence) for one in answer.persons] == [("Crow", 50.0), ("Daw", 50.0)]
 
 
 def test_pages_name_everybody_once(world: App) -> None:
