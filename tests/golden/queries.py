@@ -1,8 +1,8 @@
 """The golden queries: `queries/*.txt` hold what is asked of one small index and what is answered, byte for byte.
 
 A case is `# its name`, the segments of the query, a line `--`, and the segments of the answers (a line `==` between
-two), with TIME and ID for MSH-7 and MSH-10, POINTER for a continuation pointer, PERCENT for a confidence. After a change
-that is meant, write the answers anew with `python -m tests.golden.queries` and read the difference.
+two), with TIME and ID for MSH-7 and MSH-10, POINTER for a continuation pointer, PERCENT for a confidence. After a
+change that is meant, write the answers anew with `python -m tests.golden.queries` and read the difference.
 """
 
 import asyncio
