@@ -95,7 +95,7 @@ def build(config: Config) -> App:
         overview=Overview(store),
         gate=Gate(store, config, load_policy(config)),
         users=Users(store),
-        protected=Protected(store),
+        protected=Protected(store, config),
         trace_export=TraceExport(store, config),
         trace_import=TraceImport(store, config, model, registrar),
         outbox=Outbox(store, config),

@@ -31,7 +31,9 @@ def check_feed(unit: UnitOfWork) -> None:
             assert at is None or {(at, row.person_id)} <= persons, f"link {row.id}: the feed has nothing of its person"
     for row in execute(select(person).where(person.c.merged_at.is_not(None))):
         assert (row.merged_at, row.id) in persons, f"person {row.id} was merged, and the feed has nothing of it"
-    for at, record_id in _renumbered(execute(select(identifier)).all()):
+    # The past of an identity that was left behind may stand on a record made for it later: the feed told it of another.
+    hidden = set(execute(select(source_record.c.id).where(source_record.c.protected)).scalars())
+    for at, record_id in _renumbered(row for row in execute(select(identifier)) if row.record_id not in hidden):
         assert (at, record_id) in records, f"record {record_id}: its number changed, and the feed has nothing of it"
     versions = execute(select(record_version)).all()
     for at, record_id in _changed_status(versions, execute(select(source_record)).all()):

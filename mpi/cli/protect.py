@@ -32,6 +32,21 @@ def hide(old: str, new: str, reason: str, database: str | None, config_file: str
     click.echo("hidden")
 
 
+@protect.command(epilog="Example: mpi protect past RXX 123456 --reason 'case 12'")
+@click.argument("authority")
+@click.argument("value")
+@click.option("--reason", required=True, help="Why, for the audit trail; names nobody.")
+@database_options
+def past(authority: str, value: str, reason: str, database: str | None, config_file: str | None) -> None:
+    """Hide what the number VALUE of AUTHORITY said under another NHS number than today's.
+
+    For a hospital that wrote the new identity over the old one: what it said before becomes a hidden record.
+    """
+    with ready_application(database, config_file) as app:
+        app.protected.hide_past(OPERATOR, authority, value, reason)
+    click.echo("hidden")
+
+
 @protect.command(epilog="Example: mpi protect show P1AAAAAAAAAA2 --reason 'hidden by mistake'")
 @click.argument("old")
 @click.option("--reason", required=True, help="Why, for the audit trail; names nobody.")

@@ -4,15 +4,19 @@ The old identity is stored and goes on taking its feed; nothing that users see l
 with the new one: no search, page, candidate, task, query, notification or batch. Whoever may look, is in the audit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.roles import Permission, check, role_of
 from mpi.domain.text import storable
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.identity import Cause
-from mpi.store.persons import PROTECTED, StoredPerson
+from mpi.services.numbers import Known
+from mpi.store.persons import MANUAL, PROTECTED, StoredPerson
+from mpi.store.records import ACTIVE, StoredRecord, Values, Version
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 
@@ -38,11 +42,21 @@ def check_shown(unit: UnitOfWork, person_id: int) -> None:
         raise NotFound("no person has this enterprise id")
 
 
+def _first_of_now(said: Sequence[Known]) -> int:
+    """Where the versions begin that carry the NHS number of today."""
+    now = said[-1].prepared.nhs
+    place = len(said) - 1
+    while place > 0 and said[place - 1].prepared.nhs == now:
+        place -= 1
+    return place
+
+
 class Protected:
     """Hides identities and shows them again, and answers whoever may ask about them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, config: Config) -> None:
         self._store = store
+        self._config = config
 
     def hide(self, actor: Actor, old: str, new: str, reason: str) -> None:
         """Hide the person `old`, whose new identity is `new` (enterprise ids), and keep the two apart for good.
@@ -75,6 +89,59 @@ class Protected:
             for task in unit.tasks.open_of(members):
                 event = cause.event(Action.TASK_DECIDED, reason="no longer asked")
                 unit.tasks.settle(task, event=event)
+
+    def hide_past(self, actor: Actor, authority: str, value: str, reason: str) -> None:
+        """Hide what a local number said under another NHS number: its hospital wrote a new identity over the old one.
+
+        What was said then becomes a hidden record of its own, with its history. Raises `NotAllowed`, `NotFound`, and
+        `BadInput` without a reason or where the number never said anything under another NHS number.
+        """
+        check(role_of(actor), Permission.PROTECT)
+        reason = storable(reason.strip())
+        if not reason:
+            raise BadInput("a reason is needed", field="reason")
+        known = self._config.authority(authority)
+        with self._store.writing() as unit:
+            record = unit.records.find(known.code, storable(value)) if known else None
+            if record is None or record.status != ACTIVE or record.protected:
+                raise NotFound("the number is not in use here")
+            versions = unit.records.versions(record)
+            said = [numbers.known(unit, self._config, record.authority, one.recorded) for one in versions]
+            first = _first_of_now(said)
+            if first == 0:
+                raise BadInput("this number never said anything under another NHS number", field="value")
+            self._leave(unit, record, versions[first - 1 : first + 1], said[first - 1], Cause(actor), reason)
+
+    def _leave(
+        self,
+        unit: UnitOfWork,
+        record: StoredRecord,
+        around: Sequence[Version],
+        known: Known,
+        cause: Cause,
+        reason: str,
+    ) -> None:
+        """Make a hidden record of what was said up to the first version of `around`; the second is the new identity."""
+        last, first = around
+        values = Values(
+            last.recorded,
+            known.prepared.to_json(),
+            known.problems,
+            (),
+            known.prepared.nhs,
+            known.prepared.nhs_verified,
+            record.restricted,
+            last.source,
+            last.message_id,
+            known.status,
+        )
+        event = cause.event(Action.PROTECTED, reason=reason)
+        name = f"{record.local_id} (left behind {record.version})"
+        past = unit.records.create(record.authority, name, values, event=event)
+        unit.records.leave_past(record, past, first, event=event)
+        identity.new_person(unit, past, cause, MANUAL, reason)
+        unit.records.protect(unit.records.get([past])[past], True, (), event=event)
+        unit.persons.keep_apart(past, record.id, cause.actor.name, reason, None, kind=PROTECTED, event=event)
 
     def show_again(self, actor: Actor, old: str, reason: str) -> None:
         """Take the hiding of a person back: it can be found again, and stays apart from what it was kept apart from."""

@@ -135,6 +135,19 @@ _versions = (
     .where(record_version.c.record_id == bindparam("record_id"))
     .order_by(record_version.c.version)
 )
+_leave_versions = (
+    update(record_version)
+    .where(record_version.c.record_id == bindparam("of_record"), record_version.c.version < bindparam("before"))
+    .values(record_id=bindparam("past"))
+)
+_leave_identifiers = (
+    update(identifier)
+    .where(identifier.c.record_id == bindparam("of_record"), identifier.c.valid_to <= bindparam("since"))
+    .values(record_id=bindparam("past"))
+)
+_begin_at = (
+    update(t).where(t.c.id == bindparam("of_record")).values(created_at=bindparam("since"), version=bindparam("number"))
+)
 _insert_key = insert(blocking_key)
 _delete_keys = delete(blocking_key).where(
     blocking_key.c.record_id == bindparam("of_record"), blocking_key.c.key.in_(bindparam("of_keys", expanding=True))
@@ -381,6 +394,17 @@ class Records:
         elif old.status == ACTIVE and not protected:
             self._write_keys(old.id, keys)
         self._trail.add(replace(event, record_id=old.id, changes_identity=True))
+
+    def leave_past(self, record: StoredRecord, past: int, first: Version, *, event: AuditEvent) -> None:
+        """Let the record `past` have said all that `record` said before its version `first`, and carried it too."""
+        values = {"of_record": record.id, "past": past}
+        self._connection.execute(_leave_versions, {**values, "before": first.version})
+        self._connection.execute(_leave_identifiers, {**values, "since": first.valid_from})
+        self._connection.execute(_begin_at, {"of_record": past, "since": record.created_at, "number": first.version})
+        self._connection.execute(
+            _begin_at, {"of_record": record.id, "since": first.valid_from, "number": record.version}
+        )
+        self._trail.add(replace(event, record_id=past, detail={**event.detail, "left_by": record.id}))
 
     def keep_identifiers(self, record_id: int, said: Sequence[Identifier], *, event: AuditEvent) -> bool:
         """Let a record carry these identifiers of other national authorities; whether anything changed.

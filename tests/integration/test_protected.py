@@ -9,13 +9,14 @@ from sqlalchemy import select
 
 from mpi.bootstrap import App
 from mpi.domain.audit import Action, Actor
-from mpi.domain.errors import Conflict, NotAllowed, NotFound
+from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.messages import AckCode
 from mpi.domain.person import NHS
 from mpi.domain.roles import PERMISSIONS, Permission, Role
+from mpi.services.identity import Cause
 from mpi.services.trace_export import Counts, Restricted
 from mpi.store.tables import audit_event
-from tests.builders import demographics, nhs_number
+from tests.builders import a_record, demographics, nhs_number
 from tests.index import MACHINE, REVIEWER, merge, open_index, persons_of, register
 from tests.invariants import check_index
 
@@ -159,3 +160,58 @@ def test_hiding_is_taken_back_and_the_two_stay_apart(app: App, hidden: tuple[str
         app.protected.show_again(GUARDIAN, old, "again")
     register(app, "RXX", "1", **{**IS})
     assert persons_of(app, ("RXX", "2")) == [new]
+
+
+@pytest.fixture
+def overwritten(migrated_url: str) -> Iterator[App]:
+    """RXX 1 was one identity, and is another since a reviewer let the update through."""
+    app = open_index(migrated_url)
+    register(app, "RXX", "1", **WAS)
+    register(app, "RXX", "1", **WAS, postcode="EX4 9ZZ")
+    with app.store.writing() as unit:
+        stored = unit.records.find("RXX", "1")
+        assert stored is not None
+        app.registrar.release(unit, stored, a_record("RXX", "1", **IS), Cause(GUARDIAN), "PAS")
+    register(app, "RXX", "1", **IS, postcode="EX4 9ZY")
+    yield app
+    check_index(app.store)
+    app.close()
+
+
+def test_an_identity_that_was_written_over_is_hidden_with_its_past(overwritten: App) -> None:
+    app = overwritten
+    [person] = persons_of(app, ("RXX", "1"))
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+        assert stored is not None
+        versions = unit.records.versions(stored)
+    moment = versions[1].valid_from
+    assert app.people.crosswalk(MACHINE, NHS, OLD, at=moment).enterprise_id == person
+    app.protected.hide_past(GUARDIAN, "RXX", "1", "case 12")
+
+    for asked in ((NHS, OLD), ("RXX", "1")):
+        with pytest.raises(NotFound):
+            app.people.crosswalk(MACHINE, *asked, at=moment)
+    assert app.people.crosswalk(MACHINE, "RXX", "1").enterprise_id == person
+    with pytest.raises(NotFound):
+        app.people.crosswalk(MACHINE, NHS, OLD)
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+        assert stored is not None
+        assert all(one.recorded.nhs_number == NEW for one in unit.records.versions(stored))
+    page = json.dumps(asdict(app.people.person(REVIEWER, person)), default=str)
+    for trace in (OLD, "Martin", "left behind", "case 12"):
+        assert trace not in page
+    [found] = app.protected.look(GUARDIAN, person)
+    assert found.new == (person,)
+    assert register(app, "RXX", "1", **IS, postcode="EX4 9ZX").ack is AckCode.ACCEPTED
+    assert persons_of(app, ("RXX", "1")) == [person]
+
+
+def test_a_number_that_was_always_one_identity_has_no_past_to_hide(app: App) -> None:
+    with pytest.raises(BadInput):
+        app.protected.hide_past(GUARDIAN, "RXX", "1", "case 12")
+    with pytest.raises(NotFound):
+        app.protected.hide_past(GUARDIAN, "RXX", "no such number", "case 12")
+    with pytest.raises(NotAllowed):
+        app.protected.hide_past(REVIEWER, "RXX", "1", "case 12")
