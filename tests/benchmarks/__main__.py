@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, scoring, work
+from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, queries, scoring, work
 from tests.benchmarks.machine import describe, load_average
 from tests.benchmarks.population import Population, messages, write
 from tests.fixtures.postgres import PostgresServer, running_server
@@ -17,6 +17,8 @@ FOLDER = Path("var/bench")
 SIZES = (10_000, 100_000)
 CONNECTIONS = (1, 8)
 WARM_UP = 200
+FED_MEANWHILE = 7_000
+"""Messages there are for the feed beside queries: more than it can send while they are asked."""
 LOADED_ON_POSTGRESQL = 2_000
 LOAD_FIGURES = ("rows", "seconds", "rows_per_second", "linked", "tasks")
 
@@ -27,6 +29,7 @@ class Bench:
     def __init__(self, *, full: bool) -> None:
         self.sent = 3_500 if full else 1_500
         self.worked = 1_500 if full else 700
+        self.asked = 1_200 if full else 600
         self.populations: dict[int, Population] = {}
         self.files: dict[int, Path] = {}
         self.templates: dict[int, str] = {}
@@ -34,6 +37,7 @@ class Bench:
             "machine": describe(),
             "full": full,
             "feed": [],
+            "queries": [],
             "work": [],
             "load": {},
             "disk": {},
@@ -67,6 +71,9 @@ class Bench:
         self.found["disk"].setdefault("sqlite", []).append(round(disk.sqlite_commits(FOLDER)))
         for connections in CONNECTIONS:
             self._feed("sqlite", persons, indexes.copy_sqlite(self.files[persons], FOLDER), connections)
+            for beside_feed in (False, True):
+                url = indexes.copy_sqlite(self.files[persons], FOLDER)
+                self._queries("sqlite", persons, url, connections, beside_feed=beside_feed)
 
     def _postgresql(self, persons: int, server: PostgresServer) -> None:
         template = self.templates[persons] = server.create_database()
@@ -77,12 +84,23 @@ class Bench:
             name = server.create_database(template)
             self._feed("postgresql", persons, server.url(name), connections)
             server.drop_database(name)
+            for beside_feed in (False, True):
+                name = server.create_database(template)
+                self._queries("postgresql", persons, server.url(name), connections, beside_feed=beside_feed)
+                server.drop_database(name)
 
     def _feed(self, engine: str, persons: int, url: str, connections: int) -> None:
         fed = list(messages(self.populations[persons], self.sent + WARM_UP))
         log = FOLDER / f"listen-{engine}-{persons}-{connections}.log"
         figures = listener.measure(url, fed[WARM_UP:], fed[:WARM_UP], connections, log)
         self.found["feed"].append({"engine": engine, "persons": persons, **figures})
+
+    def _queries(self, engine: str, persons: int, url: str, connections: int, *, beside_feed: bool) -> None:
+        population = self.populations[persons]
+        fed = list(messages(population, FED_MEANWHILE)) if beside_feed else []
+        log = FOLDER / f"queries-{engine}-{persons}-{connections}.log"
+        figures = queries.measure(url, population, fed, self.asked, connections, log)
+        self.found["queries"].append({"engine": engine, "persons": persons, **figures})
 
     def _work(self, engine: str, urls: dict[int, str]) -> None:
         feeds = {n: (url, list(messages(self.populations[n], self.worked + WARM_UP))) for n, url in urls.items()}
@@ -133,6 +151,15 @@ def show(found: dict[str, Any]) -> None:
             f"  {row['engine']:<11} {row['persons']:>8,} {row['connections']:>12} {row['per_second']:>11,.0f}"
             f" {row['p50_ms']:>7.1f} {row['p99_ms']:>7.1f} {row['cpu_ms_per_message']:>6.2f}"
             f" {row['peak_memory_mib']:>5.0f} {row['load_average']:>5.1f}"
+        )
+    print("\nPIX queries through the listener, their audit durable (`fed`: messages of a feed a second meanwhile)")
+    names = ("engine", "people", "connections", "fed", "queries/s", "p50 ms", "p99 ms", "MiB", "busy")
+    print("  {:<11} {:>8} {:>12} {:>5} {:>10} {:>7} {:>7} {:>5} {:>5}".format(*names))
+    for row in found["queries"]:
+        print(
+            f"  {row['engine']:<11} {row['persons']:>8,} {row['connections']:>12} {row['feed_per_second']:>5}"
+            f" {row['per_second']:>10,.0f} {row['p50_ms']:>7.1f} {row['p99_ms']:>7.1f} {row['peak_memory_mib']:>5.0f}"
+            f" {row['load_average']:>5.1f}"
         )
     print("\nThe disk's own commits of one row a second")
     for engine, rates in found["disk"].items():
