@@ -57,7 +57,9 @@ def stage(files: Sequence[PersonFile], out: Path, set_aside: SideFile, advance: 
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     rows: Counter[int] = Counter()
     refused = 0
-    with pq.ParquetWriter(out, schema, compression="lz4") as writer:
+    # Each record has an id and a line of its own: a dictionary of them would only cost.
+    coded = [name for name in names if name not in ("record_id", "line")]
+    with pq.ParquetWriter(out, schema, compression="lz4", use_dictionary=coded) as writer:
         for number, file in enumerate(files):
             for batch in _parquet(file) if file.is_parquet else _csv(file):
                 kept = _kept(batch, number, schema)
@@ -193,10 +195,35 @@ def _joined(parts: list[Any]) -> Any:
     return found
 
 
+def _is_plain(column: Any) -> bool:
+    """Whether every value is printable ASCII, none is empty, and none begins or ends with a space: most columns.
+
+    Seen from the bytes of the whole column at once.
+    """
+    import numpy as np
+
+    _, offsets, data = column.buffers()
+    whole = len(column) - column.null_count
+    if data is None or not whole:
+        return not whole
+    ends = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    text = np.frombuffer(data, dtype=np.uint8)
+    first, last = ends[:-1], ends[1:]
+    there = last > first
+    if int(there.sum()) != whole:
+        return False
+    own = text[ends[0] : ends[-1]]
+    if int(own.min()) < ord(" ") or int(own.max()) > ord("~"):
+        return False
+    return not bool((text[first[there]] == ord(" ")).any() or (text[last[there] - 1] == ord(" ")).any())
+
+
 def _trimmed(column: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if _is_plain(column):
+        return column
     text = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
@@ -205,6 +232,8 @@ def _cleaned(column: Any) -> Any:
     """Without control characters. Values of printable ASCII, nearly all, are seen by one expression."""
     import pyarrow.compute as pc
 
+    if _is_plain(column):
+        return column
     odd = pc.fill_null(pc.match_substring_regex(column, r"[^ -~]"), False)
     if not pc.any(odd).as_py():
         return column

@@ -34,6 +34,9 @@ _RANGES: tuple[tuple[int, Range], ...] = (
     (1_000_000_000, Range.TEST),
 )
 
+FIRST_OF_TEST_RANGE = "9"
+"""The digit that all numbers of `Range.TEST`, and no others, begin with."""
+
 PLACEHOLDERS = frozenset(str(d) * 10 for d in range(10)) | {"1234567890", "0123456789", "9876543210", "1234567881"}
 """Numbers that sites type for "unknown". All ten repeated-digit strings pass the check digit."""
 

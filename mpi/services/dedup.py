@@ -19,7 +19,7 @@ from mpi.engines.weigh_columns import Decided, decide, probabilities
 from mpi.matching.cluster import DecidedPairs, Standing, cluster
 from mpi.matching.facts import SHIFT
 from mpi.matching.model import LinkageModel
-from mpi.matching.nhs_number import Range, range_of
+from mpi.matching.nhs_number import FIRST_OF_TEST_RANGE
 from mpi.matching.train import TARGET_FALSE_LINKS
 from mpi.services import dedup_output as output
 from mpi.services.dedup_ids import output_ids
@@ -31,7 +31,7 @@ RESULTS = ["pairs.parquet", "clusters.csv", "review.csv", "model.json"]
 LAST = "run.json"
 SET_ASIDE = "set_aside.csv"
 REPORT = "report.html"
-_LIBRARIES = ("duckdb", "jellyfish", "numpy", "pyarrow", "rapidfuzz")
+_LIBRARIES = ("duckdb", "jellyfish", "numpy", "pyarrow")
 
 
 class Source(Protocol):
@@ -112,6 +112,9 @@ class Dedup:
         self._tools = tools
         self._watcher = watcher
         self._seconds: dict[str, float] = {}
+        # What this run has worked out itself; what a broken run had done is read from its folder.
+        self._prepared: Dataset | None = None
+        self._compared: PairPatterns | None = None
 
     def run(self, job: Job) -> Result:
         """Find what is one person in the files, and write it to `job.out`.
@@ -143,12 +146,12 @@ class Dedup:
             raise BadInput("there is no record in the input: nothing to compare", code="file")
         with self._phase("preparing", 1.0):
             work.once("preparing", lambda: self._prepare(raw, folder))
-            data = Dataset(folder)
+            data = self._prepared or Dataset(folder)
         with self._phase("training", 1.0):
             model = job.model or self._trained(job, work, data)
         with self._phase("comparing", 1.0):
             work.once("comparing", lambda: self._compare(job, data, model, work.folder))
-            pairs = load_patterns(work.folder)
+            pairs = self._compared or load_patterns(work.folder)
         with self._phase("deciding", None):
             found = _decide(ids, data, model, pairs)
         with self._phase("writing", None):
@@ -186,7 +189,7 @@ class Dedup:
         return self._source.stage(raw, set_aside, advance)
 
     def _prepare(self, raw: Path, folder: Path) -> dict[str, Any]:
-        self._tools.prepare(raw, folder, self._source.extras, self._share)
+        self._prepared = self._tools.prepare(raw, folder, self._source.extras, self._share)
         return {}
 
     def _trained(self, job: Job, work: Work, data: Dataset) -> LinkageModel:
@@ -197,7 +200,8 @@ class Dedup:
         return LinkageModel.from_json(work.once("training", train)["model"])
 
     def _compare(self, job: Job, data: Dataset, model: LinkageModel, folder: Path) -> dict[str, Any]:
-        save_patterns(self._tools.engine.pairs(data, model, between=job.between, progress=self._share), folder)
+        self._compared = self._tools.engine.pairs(data, model, between=job.between, progress=self._share)
+        save_patterns(self._compared, folder)
         return {}
 
     def _write(self, work: Work, raw: Path, result: Result) -> list[str]:
@@ -281,8 +285,7 @@ def _test_numbers(data: Dataset) -> int:
     import pyarrow.parquet as pq
 
     numbers = pq.read_table(data.prepared, columns=["nhs"])["nhs"].cast(pa.string())
-    counted = pc.value_counts(numbers.drop_null())
-    return sum(one["counts"].as_py() for one in counted if range_of(one["values"].as_py()) is Range.TEST)
+    return int(pc.sum(pc.starts_with(numbers, FIRST_OF_TEST_RANGE)).as_py() or 0)
 
 
 def _keys(pairs: PairPatterns) -> dict[str, int]:

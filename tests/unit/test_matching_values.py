@@ -339,3 +339,8 @@ NAMES = PARTS | st.lists(MARKERS, max_size=4).map(" ".join) | st.text("ABEFNORTW
 @settings(max_examples=1000)
 def test_a_plain_name_is_read_quickly_as_it_would_be_slowly(name: str, given_name: bool) -> None:
     assert names.read_name(name, given=given_name) == names._read_marked(name, given_name)
+
+
+@given(st.integers(0, 10**10 - 1).map("{:010}".format))
+def test_the_test_range_is_known_by_its_first_digit(number: str) -> None:
+    assert number.startswith(nhs_number.FIRST_OF_TEST_RANGE) == (nhs_number.range_of(number) is nhs_number.Range.TEST)

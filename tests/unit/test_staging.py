@@ -6,13 +6,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpi.config import Config
 from mpi.domain.columns import ColumnMap
 from mpi.domain.errors import BadInput
-from mpi.files.person_file import Records, open_person_file
+from mpi.files.person_file import Records, clean, open_person_file
 from mpi.files.set_aside import SideFile
-from mpi.files.staging import Staged, set_aside_header, stage
+from mpi.files.staging import Staged, _cleaned, _trimmed, set_aside_header, stage
 
 ROWS = [
     {
@@ -104,3 +106,14 @@ def test_a_damaged_row_group_is_said(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(BadInput, match="damaged after row 0"):
         _stage(tmp_path, path)
+
+
+@given(
+    st.lists(st.none() | st.text(alphabet=" Aé\t\x00~", max_size=4) | st.text(max_size=3), max_size=8),
+    st.integers(0, 4),
+)
+def test_a_column_seen_at_once_is_cleaned_as_value_by_value(values: list[str | None], start: int) -> None:
+    encoded = [None if v is None else v.encode("utf-8", "replace").decode() for v in values]
+    column = pa.array(["before"] * start + encoded, pa.string())[start:]
+    found = _cleaned(_trimmed(column)).to_pylist()
+    assert found == [None if v is None else clean(v.strip()) or None for v in encoded]
