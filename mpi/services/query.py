@@ -10,7 +10,7 @@ from mpi.domain.text import storable
 from mpi.matching.nhs_number import normalise
 from mpi.store.crosswalk import CrosswalkRow
 from mpi.store.database import retrying
-from mpi.store.records import ACTIVE
+from mpi.store.records import ACTIVE, DELETED
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 
@@ -57,10 +57,8 @@ def rows_of(unit: UnitOfWork, config: Config, asked: Identifier) -> list[Crosswa
 
 
 def _by_nhs_number(unit: UnitOfWork, number: str) -> list[CrosswalkRow]:
-    """By the number, and by the one that stands for it now."""
-    rows = unit.crosswalks.by_national(NHS, number)
-    survivor = unit.numbers.survivor(number) if not rows else number
-    return rows if survivor == number else unit.crosswalks.by_national(NHS, survivor)
+    """By the number that stands for it now, as `mpi.services.numbers.carriers` has it."""
+    return unit.crosswalks.by_national(NHS, unit.numbers.survivor(number))
 
 
 def _same(one: Identifier, asked: Identifier) -> bool:
@@ -79,7 +77,11 @@ def identifiers(
     """
     rows = list(rows)
     numbers = {Identifier(row.authority, row.local_id) for row in rows if row.status == ACTIVE}
-    numbers |= {Identifier(row.number_authority, row.value) for row in rows if row.number_authority and row.value}
+    numbers |= {
+        Identifier(row.number_authority, row.value)
+        for row in rows
+        if row.status != DELETED and row.number_authority and row.value
+    }
     restricted = any(row.restricted for row in rows)
     found = []
     for authority in config.authorities:

@@ -1,6 +1,7 @@
 """The crosswalk in one statement: from any identifier to all that is known of its person. The hot path of PIX queries.
 
-Identities that were left behind (`protected`) and records that their source deleted lead nowhere and are not shown.
+Identities that were left behind (`protected`) lead nowhere and are not shown; records that their source deleted lead
+nowhere.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ _TREE = {
         " SELECT t.person_id, r.id, r.authority, r.local_id, r.status, r.restricted, i.authority AS number_authority,"
         " i.value FROM tree AS t CROSS JOIN source_record AS r LEFT JOIN identifier AS i"
         " ON i.record_id = r.id AND i.valid_to IS NULL WHERE r.id = t.record_id AND NOT r.protected"
-        " AND r.status <> 'deleted' ORDER BY t.person_id, r.id, i.id"
+        " ORDER BY t.person_id, r.id, i.id"
     ),
     "postgresql": (
         " tree(person_id, record_id) AS (SELECT l.person_id, l.record_id FROM own AS o CROSS JOIN LATERAL"
@@ -47,7 +48,7 @@ _TREE = {
         " i.value FROM tree AS t CROSS JOIN LATERAL (SELECT id, authority, local_id, status, restricted, protected"
         " FROM source_record WHERE id = t.record_id OFFSET 0) AS r LEFT JOIN LATERAL (SELECT id, authority, value"
         " FROM identifier WHERE record_id = t.record_id AND valid_to IS NULL OFFSET 0) AS i ON true"
-        " WHERE NOT r.protected AND r.status <> 'deleted' ORDER BY t.person_id, r.id, i.id"
+        " WHERE NOT r.protected ORDER BY t.person_id, r.id, i.id"
     ),
 }
 _BY_LOCAL = {name: text(_ENDS.format(start=_LOCAL) + tree) for name, tree in _TREE.items()}
@@ -72,7 +73,7 @@ _by_beginning = (
 
 
 class CrosswalkRow(NamedTuple):
-    """A record of a person (merged ones too) with one of its national numbers; `number_authority` None: it has none."""
+    """A record of a person, whatever its status, with one national number; `number_authority` None: it has none."""
 
     person_id: int
     record_id: int

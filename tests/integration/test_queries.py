@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from mpi.bootstrap import App
+from mpi.domain.audit import SYSTEM, Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import Demographics, Identifier
 from mpi.domain.queries import (
@@ -22,16 +23,20 @@ from mpi.domain.queries import (
     PersonRefusal,
     QueryFault,
 )
+from mpi.domain.roles import Role
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.matching.probability import probability
 from mpi.matching.weigh import judge
 from mpi.services import query_criteria
 from mpi.services.continuation import Continuations, Hit
+from mpi.services.identity import keys_of
+from mpi.store.records import DELETED
 from mpi.store.tables import audit_event, source_record
+from tests.builders import nhs_number
 from tests.effort import repeats
 from tests.golden import queries
-from tests.index import MACHINE, open_index, register
+from tests.index import MACHINE, open_index, persons_of, register
 from tests.invariants import check_index
 
 ALL = frozenset({"RXX", "RYY", "RZZ", "NHS"})
@@ -77,6 +82,48 @@ def test_answers_are_those_of_the_crosswalk(world: App) -> None:
         known = world.people.crosswalk(MACHINE, authority, value)
         others = {(one.authority, one.value) for one in known.identifiers if one.status == "active"}
         assert {(one.authority, one.value) for one in answer.identifiers} == others - {(authority, value)}
+
+
+def test_an_identity_that_was_left_behind_is_found_by_nothing(world: App) -> None:
+    register(world, "RXX", "5001", family_name="Before", birth_date="1991-01-01", nhs_number=nhs_number(50))
+    register(world, "RXX", "5002", family_name="After", birth_date="1991-01-01", nhs_number=nhs_number(51))
+    old, new = persons_of(world, ("RXX", "5001"), ("RXX", "5002"))
+    world.protected.hide(Actor("ivo", Role.IG_AUDITOR.value), old, new, "a new number")
+
+    answers = world.identifier_queries.answer(
+        [pix("RXX", "5001"), pix("NHS", nhs_number(50)), pix("RXX", "5002"), pix("NHS", nhs_number(51))]
+    )
+    assert [one.found for one in answers] == [Found.NOBODY, Found.NOBODY, Found.ONE, Found.ONE]
+    people = world.person_queries.answer(
+        [pdq(family_name="Before"), pdq(family_name="Before", birth_date="1991-01-01"), pdq(family_name="After")]
+    )
+    assert [one.total for one in people] == [0, 0, 1]
+    by_number = PersonQuery(ASKER, "T", PersonKeys(Identifier("RXX", "5001")), ALL, "q")
+    assert world.person_queries.answer([by_number])[0].total == 0
+
+
+def test_a_superseded_number_leads_to_the_one_that_stands_for_it(world: App) -> None:
+    with world.store.writing() as unit:
+        event = AuditEvent(SYSTEM, Action.RECORD_UPDATED)
+        unit.numbers.supersede(nhs_number(70), queries.NUMBER, "test", event=event)
+    (answer,) = world.identifier_queries.answer([pix("NHS", nhs_number(70))])
+
+    assert answer.found is Found.ONE
+    assert Identifier("NHS", queries.NUMBER) in answer.identifiers
+
+
+def test_a_deleted_number_leads_nowhere_and_is_not_told(world: App) -> None:
+    with world.store.writing() as unit:
+        record = unit.records.find("RYY", "2002")
+        keys = keys_of(record)
+        event = AuditEvent(SYSTEM, Action.RECORD_UPDATED)
+        unit.records.set_status(record, DELETED, None, keys, event=event)
+    answers = world.identifier_queries.answer([pix("RYY", "2002"), pix("RYY", "2001")])
+
+    assert [one.found for one in answers] == [Found.NOBODY, Found.ONE]
+    assert {(one.authority, one.value) for one in answers[1].identifiers} == {
+        ("RXX", "1001"), ("RZZ", "9001"), ("NHS", queries.NUMBER)
+    }  # fmt: skip
 
 
 def test_each_look_up_is_audited_with_whom_it_told_of(world: App) -> None:
