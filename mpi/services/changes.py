@@ -1,16 +1,30 @@
 """The feed of changes for those who ask: whose identifiers have changed, and what they are now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict
 from mpi.domain.roles import Permission, check, role_of
-from mpi.services.outbox import known_as, persons_of
-from mpi.store.outbox import Told
-from mpi.store.unit_of_work import Store
+from mpi.services.outbox import KnownAs, known_as, persons_of
+from mpi.services.protected import is_hidden
+from mpi.store.outbox import Change, Told
+from mpi.store.persons import StoredPerson
+from mpi.store.unit_of_work import Store, UnitOfWork
 
 MOST = 1000
+_NAMED = frozenset(
+    {
+        Action.LINKED,
+        Action.UNLINKED,
+        Action.RECORD_UPDATED,
+        Action.RECORD_MERGED,
+        Action.PERSON_MERGED,
+        Action.RECORD_REVIVED,
+    }
+)
+"""Events that are told by their name; what else makes a change is nobody's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +73,41 @@ class Changes:
         with self._store.reading() as unit:
             if after > unit.outbox.head():
                 raise Conflict("this cursor lies ahead of the index, which was restored perhaps; begin again at 0")
-            touched = persons_of(unit, unit.outbox.changes(after, limit))
-            known = known_as(unit, touched)
-            rows = unit.persons.get(touched)
-            found = []
-            for person_id, change in touched.items():
-                person = rows[person_id]
-                survivor = unit.persons.survivor(person)
-                found.append(
-                    ChangedPerson(
-                        cursor=change.seq,
-                        at=change.at,
-                        event=change.action,
-                        person=person.enterprise_id,
-                        replaced_by=survivor.enterprise_id if survivor.id != person.id else None,
-                        restricted=known[person_id].restricted,
-                        identifiers=None if known[person_id].restricted else self._identifiers(known[person_id].told),
-                    )
-                )
-            persons = [one.person for one in found]
-            unit.audit(AuditEvent(actor, Action.CHANGES_READ, detail={"after": after, "persons": persons}))
+            found: list[ChangedPerson] = []
+            # Where all that a page is about is hidden, the next one is looked at: no line would read as nothing new.
+            while not found and (changes := unit.outbox.changes(after, limit)):
+                found = self._page(unit, changes)
+                after = changes[-1].seq
+            detail = {"to": after, "persons": [one.person for one in found]}
+            unit.audit(AuditEvent(actor, Action.CHANGES_READ, detail=detail))
         return found
+
+    def _page(self, unit: UnitOfWork, changes: Sequence[Change]) -> list[ChangedPerson]:
+        touched = persons_of(unit, changes)
+        known = known_as(unit, touched)
+        rows = unit.persons.get(touched)
+        hiding = persons_of(unit, [change for change in changes if change.action == Action.PROTECTED])
+        goes = {p for p, change in hiding.items() if rows[p].created_at < change.at}
+        lines = (self._line(unit, rows[p], change, known[p], goes=p in goes) for p, change in touched.items())
+        return [line for line in lines if line is not None]
+
+    def _line(
+        self, unit: UnitOfWork, person: StoredPerson, change: Change, known: KnownAs, *, goes: bool
+    ) -> ChangedPerson | None:
+        """What is told of a person; None for an identity that was left behind, unless it `goes` from sight now."""
+        survivor = unit.persons.survivor(person)
+        gone = not known.told.identifiers and is_hidden(unit, survivor.id)
+        if gone and not goes:
+            return None
+        return ChangedPerson(
+            cursor=change.seq,
+            at=change.at,
+            event=change.action if change.action in _NAMED and not gone else "changed",
+            person=person.enterprise_id,
+            replaced_by=survivor.enterprise_id if survivor.id != person.id and not gone else None,
+            restricted=known.restricted,
+            identifiers=None if known.restricted else self._identifiers(known.told),
+        )
 
     def _identifiers(self, told: Told) -> tuple[ChangedIdentifier, ...]:
         named = [(name, "active") for name in told.identifiers] + [(name, "merged") for name in told.merged]

@@ -110,6 +110,8 @@ class Outbox:
         before = unit.outbox.latest(subscriber.name, touched)
         new = []
         for person_id, change in touched.items():
+            if known[person_id].restricted and not subscriber.restricted:
+                continue
             told = _within(known[person_id].told, subscriber.domains)
             if told == (before[person_id].told if person_id in before else Told()):
                 continue

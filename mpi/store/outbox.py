@@ -179,6 +179,11 @@ _forget = delete(notification).where(
 )
 
 
+def _left(body: dict[str, Any]) -> int | None:
+    found: int | None = body.get("detail", {}).get("left")
+    return found
+
+
 def _stored(row: Any) -> StoredNotification:
     said = json.loads(row.identifiers)
     told = Told(*(tuple((name[0], name[1]) for name in said[key]) for key in ("identifiers", "merged")))
@@ -208,7 +213,10 @@ class OutboxTable:
     def changes(self, after: int, most: int) -> list[Change]:
         """The changes that follow event `after`, oldest first."""
         rows = self._connection.execute(_changes, {"after": after, "most": most})
-        return [Change(*row[:5], json.loads(row[5]).get("detail", {}).get("left")) for row in rows]
+        return [
+            Change(row.seq, row.at, row.action, row.record_id, row.person_id, _left(json.loads(row.body)))
+            for row in rows
+        ]
 
     def count_changes(self, after: int, most: int) -> int:
         """How many changes follow event `after`, counted up to `most`."""

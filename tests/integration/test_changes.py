@@ -88,6 +88,22 @@ def test_of_a_restricted_person_no_identifier_is_told(app: App) -> None:
     assert line.identifiers is None
 
 
+def test_an_identity_that_is_left_behind_goes_from_sight_and_is_never_told_of_again(app: App) -> None:
+    register(app, "RXX", "1", **SAME)
+    register(app, "RYY", "2", family_name="Szabo", given_name="Zoltan", birth_date="1951-02-03", sex="male")
+    old, new = persons_of(app, ("RXX", "1"), ("RYY", "2"))
+    cursor = read(app)[-1].cursor
+    app.protected.hide(Actor("ida", Role.IG_AUDITOR.value), old, new, "adopted")
+    [line] = read(app, cursor)
+    assert (line.person, line.identifiers, line.replaced_by, line.event) == (old, (), None, "changed")
+    register(app, "RXX", "1", **{**SAME, "nhs_number": nhs_number(8)})
+    assert read(app, line.cursor) == []
+    register(app, "RZZ", "3", family_name="Quigley", given_name="Declan", birth_date="1931-01-09", sex="male")
+    [later] = read(app, line.cursor, 1)
+    assert names(later) == {("RZZ", "3", "active")}
+    assert {one.person for one in read(app)} == {old, new, later.person}
+
+
 def test_each_call_is_in_the_audit_once(app: App) -> None:
     register(app, "RXX", "1")
     [line] = read(app)
@@ -97,7 +113,7 @@ def test_each_call_is_in_the_audit_once(app: App) -> None:
             text("SELECT body FROM audit_event WHERE action = 'changes.read' ORDER BY seq")
         )
         details = [json.loads(body)["detail"] for body in bodies.scalars()]
-    assert details == [{"after": 0, "persons": [line.person]}, {"after": line.cursor, "persons": []}]
+    assert details == [{"to": line.cursor, "persons": [line.person]}, {"to": line.cursor, "persons": []}]
 
 
 def test_who_may_not_is_refused_and_so_is_nonsense(app: App) -> None:

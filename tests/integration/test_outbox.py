@@ -186,6 +186,8 @@ def test_nothing_of_a_restricted_person_but_identifiers_of_the_domains(index: Ap
     record = replace(a_record("RXX", "1", **TWINS), restricted=True)
     index.inbox.process([message(Register(record))])
     register(index, "RZZ", "3", **TWINS)
+    assert told(index, taker, replace(PACS, restricted=False)) == []
+    index.outbox.again(OPERATOR, "PACS")
     assert told(index, taker) == [{"RXX": ["1"]}]
 
 
