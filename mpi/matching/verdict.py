@@ -80,6 +80,12 @@ class _Pair:
         return (self.has("same_nhs") and self.has("nhs_usable")) or (self.own_identifier and self.has("same_other_id"))
 
     @property
+    def number_of_a_twin(self) -> bool:
+        """No given name, and the shared number is an NHS number that is not verified: a twin's may be written here."""
+        own = self.own_identifier and self.has("same_other_id")
+        return self.given is Standing.UNKNOWN and not (own or self.has("nhs_verified"))
+
+    @property
     def names_of_two(self) -> bool:
         """Given names that two children of one birth may bear: merely alike, or at one home short for two names."""
         if not self.has("could_be_two"):
@@ -217,9 +223,10 @@ def _household(pair: _Pair) -> Verdict | None:
     if (pair.has("only_a_year") or pair.names_of_two or renamed) and not shared:
         return Outcome.REVIEW, HardRule.HOUSEHOLD
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
-    if fits == 2 or (shared and fits == 1 and not (contradicted and pair.sex is Standing.DIFFERENT)):
+    of_family = shared and (pair.number_of_a_twin or (contradicted and pair.sex is Standing.DIFFERENT))
+    if fits == 2 or (shared and fits == 1 and not of_family):
         return None
     enough = pair.enough_but_birth if pair.given is Standing.UNKNOWN else pair.enough_own
-    if fits == 1 and not contradicted and enough:
+    if fits == 1 and not (contradicted or of_family) and enough:
         return None
     return Outcome.REVIEW, HardRule.HOUSEHOLD
