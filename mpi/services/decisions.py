@@ -17,7 +17,7 @@ from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Permission, check, role_of
 from mpi.domain.text import storable
 from mpi.matching.model import LinkageModel
-from mpi.services import identity, lives
+from mpi.services import identity, lives, preview
 from mpi.services.identity import Cause
 from mpi.services.merge import Merger
 from mpi.services.preview import Effect, Picture
@@ -74,11 +74,11 @@ class Decisions:
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"preview": decision.operation.value}))
         return effect
 
-    def do(self, actor: Actor, decision: Decision, reason: str) -> Carried:
-        """Carry a decision out.
+    def do(self, actor: Actor, decision: Decision, reason: str, *, seen: str | None = None) -> Carried:
+        """Carry a decision out. `seen` is the digest of the effect that was shown.
 
         Raises `NotAllowed` by role, `BadInput` without a reason or for an unknown authority, `NotFound` for a number,
-        and `Conflict` where an earlier decision stands against it or nothing would change.
+        and `Conflict` where an earlier decision stands against it, nothing would change, or not what was shown.
         """
         check(role_of(actor), Permission.DECIDE)
         reason = storable(reason.strip())
@@ -88,6 +88,7 @@ class Decisions:
             unit.registry.keep_model(self._model.hash, self._model.name, self._model.to_json())
             one, other = self._records(unit, decision)
             effect = self._effect(unit, actor, decision, one, other)
+            preview.check_seen(effect, seen)
             cause = Cause(actor)
             if decision.operation is Operation.LINK:
                 _link(unit, one, _needed(other), cause, reason)

@@ -3,10 +3,12 @@
 The list is worked out by saying the change and looking at the difference, so it shows what will be done, not more.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpi.config import Config
+from mpi.domain.errors import Conflict
 from mpi.domain.person import NHS
 from mpi.domain.replay import Kind, State, Statement
 from mpi.domain.roles import Role
@@ -71,6 +73,11 @@ class Effect:
     """What cannot be done as it was, in plain English."""
 
     @property
+    def digest(self) -> str:
+        """A short mark of all of it: what was shown and what would be done are the same where their marks are."""
+        return hashlib.sha256(repr(self).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
     def nothing(self) -> bool:
         """Whether no identity changes."""
         return not (self.identifiers or self.apart or self.persons_gone or self.persons_back)
@@ -89,6 +96,12 @@ class ChangeView:
     task_id: int | None
     undoes: int | None
     undone_by: int | None
+
+
+def check_seen(effect: Effect, seen: str | None) -> None:
+    """Raise `Conflict` where what was shown (`Effect.digest`; None: nothing was) is not what would be done now."""
+    if seen is not None and seen != effect.digest:
+        raise Conflict("something has changed since this was shown; look again at what it would touch")
 
 
 _WORDS = {

@@ -32,6 +32,8 @@ _ASKED_AGAIN = frozenset(
         TaskType.TWO_NHS_NUMBERS,
         TaskType.BROKEN_CLUSTER,
         TaskType.HELD_MERGE,
+        TaskType.HELD_LINK,
+        TaskType.HELD_MOVE,
     }
 )
 _UNEXPLAINED = "What this record belongs to cannot be told from what was decided, so it was left where it is."
@@ -114,12 +116,15 @@ class Undo:
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"change": change_id, "preview": True}))
         return effect
 
-    def do(self, actor: Actor, change_id: int, reason: str, *, keep_apart: bool | None = None) -> Undone:
+    def do(
+        self, actor: Actor, change_id: int, reason: str, *, keep_apart: bool | None = None, seen: str | None = None
+    ) -> Undone:
         """Take the change back.
 
         `keep_apart` marks those who were put together by it as different people for matching; None: where no human
-        had decided it. Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` for a
-        change that was taken back already.
+        had decided it. `seen` is the digest of the effect that was shown. Raises `NotAllowed` by role, `BadInput`
+        without a reason, `NotFound`, and `Conflict` for a change that was taken back already, or whose effect is not
+        what was shown any more.
         """
         check(role_of(actor), Permission.UNDO)
         reason = storable(reason.strip())
@@ -130,6 +135,7 @@ class Undo:
             change = _found(unit, change_id)
             plan = self._plan(unit, change, keep_apart)
             effect = self._effect(unit, plan, role_of(actor))
+            preview.check_seen(effect, seen)
             cause = Cause(actor, None, change.task_id)
             unit.audit(cause.event(Action.CHANGE_UNDONE, reason=reason, detail={"change": change_id}))
             Reshaper(unit, plan.lives, plan.after, cause, reason).carry_out(plan.todo)

@@ -1,5 +1,6 @@
 """Changes on the pages: what each touches is shown before it is done, and each can be taken back."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -177,3 +178,20 @@ def test_which_tokens_may_ask_for_a_person(own: App, role: Role) -> None:
     assert answer.status_code == (200 if can(role, Permission.VIEW_PERSON) else 403)
     unknown = make_web(own).post("/api/v1/person", json={"person": "P0"}, headers=headers)
     assert unknown.status_code == (404 if can(role, Permission.VIEW_PERSON) else 403)
+
+
+def test_what_has_changed_since_it_was_shown_is_shown_again(own: App) -> None:
+    client = signed_in(own)
+    change = last_change(own)
+    page = client.get(f"/changes/{change}").text
+    seen = re.findall(r'name="seen-apart" value="([0-9a-f]+)"', page)[0]
+    register(own, "RZZ", "5")
+    before = picture(own)
+    answer = post(client, f"/changes/{change}", {"reason": "two people", "after": "apart", "seen-apart": seen})
+    assert answer.status_code == 409 and "something has changed" in answer.text and picture(own) == before
+    shown = post(client, "/decide", FORM | {"operation": "unlink"}).text
+    seen = re.findall(r'name="seen" value="([0-9a-f]+)"', shown)[0]
+    register(own, "RXX", "6")
+    again = FORM | {"operation": "unlink", "step": "do", "reason": "two people", "seen": seen}
+    answer = post(client, "/decide", again)
+    assert answer.status_code == 409 and "something has changed" in answer.text.lower()

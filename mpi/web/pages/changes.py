@@ -36,9 +36,10 @@ def undo(change_id: int) -> Response | tuple[str, int]:
     errors = _reason_errors(reason)
     if errors:
         return _page(change_id, errors, reason), 422
-    keep_apart = {"apart": True, "exactly": False}.get(request.form.get("after", ""))
+    keep_apart = request.form.get("after") == "apart"
     try:
-        done = services().undo.do(actor(), change_id, reason, keep_apart=keep_apart)
+        seen = request.form.get("seen-apart" if keep_apart else "seen-exactly")
+        done = services().undo.do(actor(), change_id, reason, keep_apart=keep_apart, seen=seen)
     except Conflict as error:
         return _page(change_id, {"conflict": f"This could not be taken back: {error}."}, reason), 409
     flash(f"Change {change_id} was taken back by change {done.change_id}.", "success")
@@ -58,14 +59,14 @@ def _reason_errors(reason: str) -> dict[str, str]:
 def _page(change_id: int, errors: dict[str, str], reason: str) -> str:
     undoing = services().undo
     found = undoing.change(actor(), change_id)
-    effect, apart = None, False
+    apart, effects = False, {}
     if may(Permission.UNDO) and found.undone_by is None:
         apart = undoing.keeps_apart(actor(), change_id)
         try:
-            effect = undoing.preview(actor(), change_id)
+            effects = {each: undoing.preview(actor(), change_id, keep_apart=each) for each in (True, False)}
         except Conflict as error:
             errors = {"conflict": f"This cannot be taken back: {error}."} | errors
-    return render_template("change.html", change=found, effect=effect, apart=apart, errors=errors, reason=reason)
+    return render_template("change.html", change=found, effects=effects, apart=apart, errors=errors, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,9 @@ def decide() -> Response | str | tuple[str, int]:
     try:
         if not carry_out:
             return _decide_page(asked, {}, services().decisions.preview(actor(), decision))
-        done = services().decisions.do(actor(), decision, asked.reason)
+        done = services().decisions.do(actor(), decision, asked.reason, seen=request.form.get("seen"))
     except (BadInput, NotFound, Conflict) as error:
+        # The effect is shown again when it is asked for again: what it was may be what has changed.
         return _decide_page(asked, _named(error), None), 409 if isinstance(error, Conflict) else 422
     flash(f"Your decision is kept as change {done.change_id}.", "success")
     return redirect(url_for("changes.change", change_id=done.change_id), 303)
