@@ -39,6 +39,8 @@ def commands(parent: click.Context | None = None) -> Iterator[click.Context]:
         for name in parent.command.list_commands(parent):
             command = parent.command.get_command(parent, name)
             if command is not None and not command.hidden:
+                # One that was run by itself in this process, as tests do, has kept the help option of that run.
+                command._help_option = None
                 yield from commands(click.Context(command, info_name=name, parent=parent, **command.context_settings))
 
 
@@ -60,8 +62,8 @@ def review_states() -> str:
     lines += [f"    {now.value} --> {then.value}: {verdict.value}" for (now, verdict), then in TRANSITIONS.items()]
     lines += [f"    {TaskState.CLOSED.value} --> [*]", "```", ""]
     lines += [
-        "`number-reused` answers only a task in which an update waits (`possible-overlay`, `reused-number`). The answer to",
-        "these and to `deleted-number` is taken back on the task's page, which opens it again; other answers change",
+        "`number-reused` answers only a task in which an update waits (`possible-overlay`, `reused-number`). The answer",
+        "to these and to `deleted-number` is taken back on the task's page, which opens it again; other answers change",
         "identities, and are [taken back](../how-to/take-a-change-back.md) as such.",
         "",
         "| kind | question |",
