@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ TARGETS = ("record_id", "authority", *DEMOGRAPHIC_FIELDS)
 EXTRA = "extra."
 """Before the name of a user's own field, in the names of staged columns."""
 _BATCH = 100_000
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +147,25 @@ def _parquet(file: PersonFile) -> Iterator[_Batch]:
     done = 0
     try:
         opened = pq.ParquetFile(file.path)
-        for batch in opened.iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(wanted))):
-            yield _Batch(_texts(batch, file.columns), pa.array(range(done + 1, done + batch.num_rows + 1)), [])
-            done += batch.num_rows
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for batch in opened.iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(wanted))):
+                lines = pa.array(range(done + 1, done + batch.num_rows + 1))
+                yield _Batch(_texts(batch, file.columns, pool), lines, [])
+                done += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BadInput(f"{file.path.name} is damaged after row {done}", code="file") from error
 
 
-def _texts(batch: Any, columns: Columns) -> dict[str, Any]:
-    headers = {header: _as_text(batch.column(header)) for header in batch.schema.names}
+def _texts(batch: Any, columns: Columns, pool: Executor) -> dict[str, Any]:
+    names = batch.schema.names
+    headers = dict(zip(names, pool.map(lambda header: _as_text(batch.column(header)), names), strict=True))
     found = {target: _joined([headers[h] for h in own]) for target, own in columns.sources.items()}
     found |= {
         EXTRA + extra.name: _joined([headers[h] for h in _there(extra.headers, headers)]) for extra in columns.extras
     }
     if columns.birth_date_format and "birth_date" in found:
         found["birth_date"] = _distinct(found["birth_date"], columns.dated)
-    return {name: _cleaned(column) for name, column in found.items()}
+    return dict(zip(found, pool.map(_cleaned, found.values()), strict=True))
 
 
 def _there(names: Sequence[str], headers: dict[str, Any]) -> list[str]:
