@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import ssl
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +21,8 @@ from mpi.store import schema
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LIMITS = Limits()
+SWITCH_SECONDS = 0.001
+"""How long a thread keeps the interpreter while others want it: a query must not wait for a message to be matched."""
 
 
 @click.command(epilog="Example: mpi listen --port 2575 --tls-cert server.pem --tls-key server.key")
@@ -71,6 +74,7 @@ def listen(
         if not schema.is_current(app.store.database):
             raise Conflict("the database is not at the version of this software; run: mpi migrate")
         logs.configure(log_level)
+        sys.setswitchinterval(SWITCH_SECONDS)
         app.outbox.enrol()  # also when others send: from now on nothing is missed
         with nullcontext() if no_outbox else sending(app):
             asyncio.run(_serve(app, limits, host, port, tls))

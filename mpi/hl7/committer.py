@@ -46,7 +46,7 @@ class Committer(Generic[_In, _Out]):
 
     def __init__(
         self,
-        process: Callable[[Sequence[_In]], list[_Out]],
+        process: Callable[[Sequence[_In]], Sequence[_Out]],
         failed: _Out,
         *,
         name: str = "committer",
@@ -115,7 +115,7 @@ class Committer(Generic[_In, _Out]):
             batch.append(waiting)
         return batch
 
-    def _outcomes(self, batch: list[_In]) -> list[_Out]:
+    def _outcomes(self, batch: list[_In]) -> Sequence[_Out]:
         """The outcomes, or a temporary failure for all when the service raised: senders send again."""
         try:
             outcomes = self._process(batch)
@@ -128,7 +128,7 @@ class Committer(Generic[_In, _Out]):
         return outcomes
 
 
-def _answer(batch: list[_Waiting[_In, _Out]], outcomes: list[_Out]) -> None:
+def _answer(batch: list[_Waiting[_In, _Out]], outcomes: Sequence[_Out]) -> None:
     for waiting, outcome in zip(batch, outcomes, strict=True):
         if not waiting.answered.done():  # a connection that was cut no longer waits
             waiting.answered.set_result(outcome)

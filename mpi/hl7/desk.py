@@ -4,7 +4,6 @@ Queries that wait at one moment are answered together, so that their audit share
 that takes long keeps no look-up waiting.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +17,8 @@ from mpi.hl7.query import Asked, Cancel, read_query
 
 log = logging.getLogger(__name__)
 
-Identifiers = Callable[[Sequence[IdentifierQuery]], list[IdentifierAnswer | None]]
-Persons = Callable[[Sequence[PersonQuery]], list[PersonAnswer | PersonRefusal | None]]
+Identifiers = Callable[[Sequence[IdentifierQuery]], Sequence[IdentifierAnswer | None]]
+Persons = Callable[[Sequence[PersonQuery]], Sequence[PersonAnswer | PersonRefusal | None]]
 Forget = Callable[[str, str], None]
 """Asker and query tag: no more pages of it will be asked for."""
 
@@ -86,8 +85,7 @@ class Desk:
             case PersonQuery():
                 people = await self._searches.submit(query)
                 if people is not None:
-                    # Writing a page takes hl7apy some 5 ms a person: not on the loop that serves every connection.
-                    return await asyncio.to_thread(query_answer.persons, asked, people, self._config)
+                    return query_answer.persons(asked, people, self._config)
         return query_answer.failure(asked)
 
 

@@ -1,20 +1,14 @@
-"""Answers to queries: RSP^K23 (PIX), RSP^K22 (PDQ) and the ACK of a cancelling.
-
-A PIX answer is written here as text: hl7apy takes 7 ms to build one, most of the time that a look-up has
-(docs/explanation/performance.md); the tests hold it equal to hl7apy's. The people of a PDQ answer are hl7apy's work.
-"""
+"""Answers to queries: RSP^K23 (PIX), RSP^K22 (PDQ) and the ACK of a cancelling."""
 
 from collections.abc import Sequence
 
 from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError
-from mpi.domain.person import Identifier
 from mpi.domain.queries import Found, IdentifierAnswer, PersonAnswer, PersonRefusal, QueryFault
 from mpi.hl7.ack import COMMIT_ACCEPTED, Answering, clean
 from mpi.hl7.enhanced import wanted
 from mpi.hl7.query import Asked
-from mpi.hl7.query_persons import kind_of, person_segments
-from mpi.hl7.reader import Delimiters
+from mpi.hl7.query_persons import person_segments, written
 
 _KINDS = {"Q23": ("RSP", "K23", "RSP_K23"), "Q22": ("RSP", "K22", "RSP_K21")}
 NOT_NOW = MessageError(ErrorCode.INTERNAL, "the question could not be answered now; ask again")
@@ -84,17 +78,6 @@ def persons(asked: Asked, answer: PersonAnswer | PersonRefusal, config: Config) 
         segments.append(marks.field.join(["DSC", answer.pointer, "I"]))
     hits = (answer.total, len(answer.persons), answer.remaining)
     return _respond(asked, AckCode.ACCEPTED, (), "OK", segments, hits)
-
-
-def written(identifier: Identifier, config: Config, marks: Delimiters) -> str:
-    """A number as CX: CX.4 in all three parts where the authority has an OID (ITI TF-2 appendix N)."""
-    authority = config.authority(identifier.authority)
-    domain = clean(identifier.authority, marks)
-    if authority is not None and authority.oid:
-        domain = marks.subcomponent.join([domain, authority.oid, "ISO"])
-    return marks.component.join([clean(identifier.value, marks), "", "", domain, kind_of(authority)]).rstrip(
-        marks.component
-    )
 
 
 def _respond(

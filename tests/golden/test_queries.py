@@ -5,18 +5,19 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi.bootstrap import App
 from mpi.config import Config, load
-from mpi.domain.person import Identifier
-from mpi.domain.queries import Found, IdentifierAnswer
+from mpi.domain.person import Demographics, Identifier
+from mpi.domain.queries import Found, IdentifierAnswer, PersonFound
 from mpi.hl7 import query_answer, reader
-from mpi.hl7.query import read_query
+from mpi.hl7.query import Asked
+from mpi.hl7.query_persons import person_segments
 from tests.fixtures.databases import BOTH
 from tests.flows.mllp_client import Sender, listening
-from tests.golden import queries
+from tests.golden import hl7apy_answers, queries
 from tests.invariants import check_index
 
 CASES = [
@@ -59,35 +60,46 @@ def test_hl7apy_reads_the_answer(answered: dict, file: str, place: int, case: qu
 
 
 values = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+numbers = st.builds(Identifier, st.sampled_from(["RXX", "RYY", "RZZ", "NHS"]), values)
+marks = st.sampled_from([reader.Delimiters(), reader.Delimiters("#", "$", "!", "*", "%")])
+demographics = st.builds(
+    Demographics,
+    family_name=values | st.none(),
+    given_name=values | st.none(),
+    middle_names=values | st.none(),
+    birth_date=st.sampled_from(["1968-03-24", "1968-03", "1968", "24.3.68", None]),
+    sex=st.sampled_from(["male", "female", "other", "unknown", "X", None]),
+    address_line=values | st.none(),
+    town=values | st.none(),
+    postcode=values | st.none(),
+    phone=values | st.none(),
+    email=values | st.none(),
+    multiple_birth_order=st.sampled_from(["2", None]),
+    death_date=st.sampled_from(["2020-01-01", None]),
+)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["RXX", "RYY", "RZZ", "NHS"]), values), min_size=1, max_size=4))
-def test_pix_answer_is_written_as_hl7apy_writes_it(numbers: list[tuple[str, str]]) -> None:
-    from mpi.hl7.query_persons import _identifier
+@given(st.lists(numbers, min_size=1, max_size=4), marks)
+def test_pix_person_is_written_as_hl7apy_writes_it(identifiers: list[Identifier], marks: reader.Delimiters) -> None:
+    head = f"MSH{marks.field}{marks.msh_2}{marks.field}PACS{marks.field}RXX"
+    asked = Asked(reader.Segment(head, 1, marks, "utf-8"), "utf-8", "Q23")
+    answer = query_answer.identifiers(asked, IdentifierAnswer(Found.ONE, tuple(identifiers)), _config())
 
-    config, asked = _config(), read_query(next(queries.cases(queries.FOLDER / "pix.txt")).raw, _config())
-    identifiers = tuple(Identifier(authority, value) for authority, value in numbers)
+    assert answer.decode().split("\r")[-2] == hl7apy_answers.pix_person(identifiers, _config(), marks)
 
-    lines = query_answer.identifiers(asked, IdentifierAnswer(Found.ONE, identifiers), config).split(b"\r")
 
-    message = _message("RSP_K23")
-    pid = message.add_segment("PID")
-    for one in identifiers:
-        _identifier(pid.add_field("pid_3"), one, config, reader.Delimiters())
-    pid.add_field("pid_5")
-    pid.add_field("pid_5").xpn_7 = "S"
-    assert lines[4].decode() == pid.to_er7()
+@settings(max_examples=50)
+@given(st.lists(numbers, max_size=3), demographics, marks)
+def test_pdq_person_is_written_as_hl7apy_writes_it(
+    identifiers: list[Identifier], said: Demographics, marks: reader.Delimiters
+) -> None:
+    found = PersonFound(tuple(identifiers), said, 12.345)
+
+    assert person_segments([found], _config(), marks) == hl7apy_answers.person(1, found, _config(), marks)
 
 
 def _config() -> Config:
     return load(queries.FOLDER / "mpi.toml", database_url="sqlite://")
-
-
-def _message(name: str):
-    from hl7apy.consts import VALIDATION_LEVEL
-    from hl7apy.core import Message
-
-    return Message(name, version="2.5", validation_level=VALIDATION_LEVEL.TOLERANT)
 
 
 def _parse(text: str):
