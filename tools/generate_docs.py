@@ -63,8 +63,8 @@ def review_states() -> str:
     lines += [f"    {TaskState.CLOSED.value} --> [*]", "```", ""]
     lines += [
         "`number-reused` answers only a task in which an update waits (`possible-overlay`, `reused-number`). The",
-        "answer to these and to `deleted-number` is taken back on the task's page, which opens it again; other answers change",
-        "identities, and are [taken back](../how-to/take-a-change-back.md) as such.",
+        "answer to these and to `deleted-number` is taken back on the task's page, which opens it again; other",
+        "answers change identities, and are [taken back](../how-to/take-a-change-back.md) as such.",
         "",
         "| kind | question |",
         "| --- | --- |",
