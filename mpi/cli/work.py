@@ -1,5 +1,6 @@
 """`mpi work`."""
 
+import logging
 import signal
 import sys
 import threading
@@ -20,8 +21,10 @@ from mpi.services.courier import Courier
 from mpi.services.outbox import Delivery
 from mpi.store.outbox import StoredNotification
 
+_log = logging.getLogger(__name__)
+
 LEFT_OVER_EXIT_CODE = 10
-_HOUSEKEEPING_SECONDS = 3600.0
+_HOUSEKEEPING_SECONDS = 6 * 3600.0
 
 
 @click.command(
@@ -95,10 +98,12 @@ def sending(app: App, only: str | None = None) -> Iterator[int]:
         threading.Thread(target=courier.run, args=(stop,), name=f"outbox {courier.subscriber.name}", daemon=True)
         for courier in _couriers(app, only)
     ]
+    count = len(threads)
+    threads.append(threading.Thread(target=_keep_house, args=(app, stop), name="housekeeping", daemon=True))
     for thread in threads:
         thread.start()
     try:
-        yield len(threads)
+        yield count
     finally:
         stop.set()
         for thread in threads:
@@ -119,17 +124,18 @@ def _work(app: App, only: str | None) -> None:
         signal.signal(number, lambda *_: stop.set())
     with sending(app, only) as count:
         click.echo(f"telling {count} subscriber{'' if count == 1 else 's'}")
-        while not stop.is_set():
-            _keep_house(app)
-            stop.wait(_HOUSEKEEPING_SECONDS)
+        stop.wait()
         click.echo("stopping: finishing what is being sent")
 
 
-def _keep_house(app: App) -> None:
-    try:
-        app.outbox.forget()
-    except MpiError as error:
-        click.echo(f"housekeeping comes later: {error}", err=True)
+def _keep_house(app: App, stop: threading.Event) -> None:
+    """The daily work, while whoever sends runs."""
+    while not stop.is_set():
+        try:
+            app.outbox.forget()
+        except MpiError as error:
+            _log.warning("housekeeping comes later", extra={"facts": {"reason": str(error)}})
+        stop.wait(_HOUSEKEEPING_SECONDS)
 
 
 def _once(app: App, only: str | None, as_json: bool) -> None:

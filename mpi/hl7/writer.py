@@ -12,9 +12,9 @@ from mpi.domain.person import NHS, SourceRecord
 
 _STRUCTURES = {"A40": "ADT_A39", "A05": "ADT_A05", "A14": "ADT_A05", "A28": "ADT_A05", "A31": "ADT_A05"}
 _SEXES = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
-_ESCAPES = str.maketrans(
-    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": "\\X0D\\", "\n": "\\X0A\\"}
-)
+_CONTROLS = {code: f"\\X{code:02X}\\" for code in (*range(32), 127)}
+"""Control characters end segments and frames."""
+_ESCAPES = _CONTROLS | str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"})
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
 
 

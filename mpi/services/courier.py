@@ -99,6 +99,7 @@ class Courier:
                 _log.warning("outbox waits for the database", extra={"facts": self._facts(str(error))})
             except Exception:
                 _log.exception("outbox failed", extra={"facts": self._facts(None)})
+                self._pause("a fault of this software")
             if not busy:
                 stop.wait(POLL_SECONDS)
         self.release()

@@ -29,7 +29,7 @@ def ready() -> tuple[dict[str, object], int]:
     """Whether the index can do its work: 200 or 503, with each check; a subscriber that is away is named, no more."""
     health = services().overview.health()
     body: dict[str, object] = {"status": "ready" if health.ok else "not ready", "checks": health.checks}
-    if health.ok and (told := {one.name: one.in_words() for one in services().outbox.deliveries()}):
+    if health.ok and (told := {one.name: one.in_words() for one in services().outbox.deliveries() if one.configured}):
         body["subscribers"] = told
     return body, 200 if health.ok else 503
 
@@ -82,7 +82,7 @@ class _OutboxFigures(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        found = self._outbox.deliveries()
+        found = [one for one in self._outbox.deliveries() if one.configured]
         figures = {
             "mpi_notifications_waiting": ("Notifications not yet taken", {d.name: d.waiting for d in found}),
             "mpi_notifications_given_up": ("Notifications refused too often", {d.name: d.given_up for d in found}),

@@ -1,6 +1,7 @@
 """Changes of identities become notifications: which, with what in them, and nothing when nothing changed."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -326,6 +327,41 @@ def test_two_couriers_do_not_send_at_once(index: App, taker: Taker) -> None:
     assert second.holds
     second.release()
     assert len(taker.taken) == 1
+
+
+def test_of_many_that_try_at_once_one_sends(index: App, taker: Taker) -> None:
+    families = ("Quigley", "Rasmussen", "Bielska", "Tomlin", "Oyelaran")
+    for n, family in enumerate(families):
+        register(
+            index, "RXX", str(n), family_name=family, birth_date=f"19{n + 3}0-0{n + 1}-1{n}", postcode=f"YO{n} 1AA"
+        )
+    index.outbox.enrol()
+    couriers = [Courier(index.store, index.outbox, PACS, lambda _: taker) for _ in range(6)]
+    gate = threading.Barrier(len(couriers))
+
+    def go(courier: Courier) -> None:
+        gate.wait()
+        courier.step()
+
+    threads = [threading.Thread(target=go, args=(courier,)) for courier in couriers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    [holder] = [courier for courier in couriers if courier.holds]
+    holder.release()
+    assert sorted(by_domain(one)["RXX"] for one in taker.taken) == [[str(n)] for n in range(5)]
+
+
+def test_a_number_full_of_marks_and_control_characters_harms_no_frame(index: App, taker: Taker) -> None:
+    register(index, "RXX", "1\x1c\r2\x0b|^~\\&\n3", **TWINS)
+    tell(index, taker, PACS)
+    [one] = taker.taken
+    message = write(index.config, PACS, one)
+    assert not set(message) & {0x0B, 0x1C, 0x0A}
+    [pid] = [line for line in message.decode().split("\r") if line.startswith("PID")]
+    written = pid.split("|")[3].split("^")[0]
+    assert written.count("\\") % 2 == 0 and "|" not in written
 
 
 def test_a_courier_that_gives_no_sign_of_life_is_replaced_and_marks_nothing_any_more(

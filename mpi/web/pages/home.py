@@ -12,5 +12,5 @@ bp = Blueprint("home", __name__)
 @login_required  # type: ignore[untyped-decorator]
 def home() -> str:
     """Live counts. Nothing here names a patient, so every role sees it."""
-    told = services().outbox.deliveries()
+    told = [one for one in services().outbox.deliveries() if one.configured]
     return render_template("home.html", counts=services().overview.counts(), told=told)
