@@ -254,12 +254,18 @@ def carry_apart(unit: UnitOfWork, old: int, new: int, reason: str, cause: Cause)
 
 
 def check_join(unit: UnitOfWork, one: int, other: int) -> None:
-    """Raise `Conflict` where two persons may not become one: a record of each is kept apart by a decision."""
+    """Raise `Conflict` where two persons may not become one: a record of each is kept apart by a decision.
+
+    An identity that was left behind joins none that is shown: one of the two would show or hide the other.
+    """
     left = {link.record_id for link in unit.persons.members([one])}
     right = {link.record_id for link in unit.persons.members([other])}
     for record_id in left:
         if unit.persons.kept_apart_from(record_id) & right:
             raise Conflict(TAKE_BACK_FIRST)
+    hidden = [any(r.protected for r in unit.records.get(side).values()) for side in (left, right)]
+    if hidden[0] != hidden[1]:
+        raise Conflict("these two may not be joined")
 
 
 def join(

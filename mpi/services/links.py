@@ -209,6 +209,8 @@ class Linker:
         self, unit: UnitOfWork, left: StoredRecord, right: StoredRecord, *, alone: bool = False
     ) -> str | None:
         """Why the two may not become one person on a source's word; with `alone` only the first comes over."""
+        if left.protected != right.protected:
+            return "The two numbers cannot be joined by a message."
         if left.authority != right.authority:
             return "It goes across two assigning authorities."
         if DELETED in (left.status, right.status):

@@ -173,7 +173,7 @@ class People:
                 views.history_line(line, restricted=any(r.restricted for r in records))
                 for line in audit.of_person(unit.connection, person.id, ids)
             )
-            tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids))
+            tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids, shown=True))
             changes = tuple(preview.changes_of(unit, person.id))
             golden = survivorship.golden_record(unit, self._config, records)
             unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))

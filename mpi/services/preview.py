@@ -247,7 +247,7 @@ class Picture:
         return {r.authority for r in records} | {row.authority for row in numbers}
 
     def _tasks(self, members: Iterable[int], known: Mapping[int, str]) -> tuple[tuple[int, str], ...]:
-        found = {task.id: "open" for task in self._unit.tasks.open_of(sorted(members))}
+        found = {task.id: "open" for task in self._unit.tasks.open_of(sorted(members), shown=True)}
         return tuple(sorted((found | dict(known)).items()))
 
     def _studies(self, persons: Iterable[int], ids: Mapping[int, str]) -> tuple[tuple[str, str], ...]:

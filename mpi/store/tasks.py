@@ -88,6 +88,7 @@ _open_of_records = (
     )
     .order_by(t.c.id)
 )
+_open_shown = _open_of_records.where(_SHOWN)
 _update = update(t).where(t.c.id == bindparam("task_id"))
 _page = (
     select(t)
@@ -195,11 +196,12 @@ class Tasks:
         row = self._connection.execute(_get, {"task_id": task_id}).first()
         return _task(row) if row else None
 
-    def open_of(self, record_ids: list[int]) -> list[StoredTask]:
-        """The tasks not yet closed that ask about any of these records."""
+    def open_of(self, record_ids: list[int], *, shown: bool = False) -> list[StoredTask]:
+        """The tasks not yet closed that ask about any of these records; with `shown` those that people may see."""
         if not record_ids:
             return []
-        return [_task(row) for row in self._connection.execute(_open_of_records, {"ids": record_ids})]
+        statement = _open_shown if shown else _open_of_records
+        return [_task(row) for row in self._connection.execute(statement, {"ids": record_ids})]
 
     def page(self, state: TaskState, type_: TaskType | None, *, most: int, skip: int) -> list[StoredTask]:
         """One page of the queue, heaviest first."""

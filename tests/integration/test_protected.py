@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from sqlalchemy import select
@@ -10,14 +10,15 @@ from sqlalchemy import select
 from mpi.bootstrap import App
 from mpi.domain.audit import Action, Actor
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
-from mpi.domain.messages import AckCode
-from mpi.domain.person import NHS
+from mpi.domain.messages import AckCode, Link, Merge, MergePair, Move
+from mpi.domain.person import NHS, Identifier
 from mpi.domain.roles import PERMISSIONS, Permission, Role
+from mpi.domain.study import GateDecision, PatientId, StudyHeader
 from mpi.services.identity import Cause
 from mpi.services.trace_export import Counts, Restricted
 from mpi.store.tables import audit_event
 from tests.builders import a_record, demographics, nhs_number
-from tests.index import MACHINE, REVIEWER, merge, open_index, persons_of, register
+from tests.index import MACHINE, REVIEWER, merge, message, open_index, persons_of, register
 from tests.invariants import check_index
 
 OLD, NEW = nhs_number(1), nhs_number(2)
@@ -115,6 +116,49 @@ def test_a_merge_by_message_does_not_bring_the_two_together(app: App, hidden: tu
     assert app.review.queue(REVIEWER).tasks == ()
     found = app.people.crosswalk(MACHINE, "RXX", "2").identifiers
     assert {entry.value for entry in found} == {"2", NEW}
+
+
+@pytest.mark.parametrize("other", ["2", "9"], ids=["its-new-identity", "somebody-else"])
+def test_no_message_brings_it_together_with_what_is_shown(app: App, hidden: tuple[str, str], other: str) -> None:
+    old, new = hidden
+    register(app, "RXX", "9", family_name="Brackenbury", given_name="Noor", birth_date="1991-11-02")
+    [stranger] = persons_of(app, ("RXX", "9"))
+    here, there = Identifier("RXX", "1"), Identifier("RXX", other)
+    for command in (
+        Link(here, there),
+        Link(there, here),
+        Move((MergePair(there, here),)),
+        Merge((MergePair(there, here),)),
+    ):
+        app.inbox.process([message(command)])
+    assert persons_of(app, ("RXX", "2"), ("RXX", "9")) == [new, stranger]
+    assert app.review.queue(REVIEWER).tasks == ()
+    for person in (new, stranger):
+        view = app.people.person(REVIEWER, person)
+        assert view.tasks == ()
+        page = json.dumps(asdict(view), default=str)
+        assert not [secret for secret in (old, OLD, "Martin") if secret in page]
+
+
+def test_studies_go_to_the_new_identity_and_never_to_the_old_one(app: App, hidden: tuple[str, str]) -> None:
+    _, new = hidden
+    merge(app, "1", "2")  # held, and nobody's to see: it must not hold studies for good
+    header = StudyHeader(
+        study_uid="1.2.3",
+        patient_id=PatientId("2", "RXX"),
+        family_name="Ashworth",
+        given_name="Maria",
+        birth_date="19680324",
+        sex="F",
+        study_date="20240110",
+        modality="CT",
+    )
+    answer = app.gate.check(MACHINE, header)
+    assert (answer.decision, answer.person) == (GateDecision.ATTACH, new)
+    for number in (PatientId("1", "RXX"), PatientId(OLD, "NHS")):
+        answer = app.gate.check(MACHINE, replace(header, study_uid="1.2.4", patient_id=number, given_name="Martin"))
+        assert answer.decision is not GateDecision.ATTACH
+        assert (answer.person, answer.candidates) == (None, ())
 
 
 def test_a_change_of_its_number_does_not_show_it(app: App, hidden: tuple[str, str]) -> None:
