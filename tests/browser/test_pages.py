@@ -9,6 +9,7 @@ import pytest
 
 from mpi.domain.review import TaskState
 from tests.builders import nhs_number
+from tests.history import last_change
 from tests.website import MARKUP, PASSWORD, REVIEWER, Site, open_website_index, put_people, served
 
 if TYPE_CHECKING:
@@ -192,6 +193,8 @@ def paths_of(site: Site) -> list[str]:
         f"/persons/{people[-1]}",
         f"/persons/{linked}",
         "/search",
+        "/decide",
+        f"/changes/{last_change(site.app)}",
         "/nope",
     ]
 
@@ -215,7 +218,8 @@ def test_axe_finds_nothing_on_any_page(page: "Page", site: Site) -> None:
         found[path] = violations(page)
     task = site.app.review.queue(REVIEWER).tasks[0].id
     page.goto(f"{site.url}/review/{task}")
-    page.locator("summary").click()
+    for opened in page.locator("summary").all():
+        opened.click()
     press(page, SAVE)
     found["a task with errors"] = violations(page)
     decide(page, "Different people", "two birth certificates")
@@ -230,6 +234,29 @@ def test_axe_finds_nothing_on_any_page(page: "Page", site: Site) -> None:
     press(page, "Search by hospital number")
     press(page, "Search by name")
     found["a search with errors"] = violations(page)
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
+
+
+def test_a_change_is_shown_taken_back_and_axe_finds_nothing(page: "Page", site: Site) -> None:
+    change = last_change(site.app)
+    enter(page, site, "senior-reviewer", f"/changes/{change}")
+    page.goto(f"{site.url}/changes/{change}")
+    found = {"a change": violations(page)}
+    press(page, "Take this change back")
+    found["a change with errors"] = violations(page)
+    page.get_by_label("Why?").fill("two people")
+    press(page, "Take this change back")
+    assert f"Change {change} was taken back" in page.inner_text("main")
+    found["its undo"] = violations(page)
+    page.goto(f"{site.url}/decide")
+    page.get_by_label("Different people").check()
+    page.get_by_label("Hospital number").first.fill("A1001")
+    page.get_by_label("Issued by").nth(1).select_option("RYY")
+    page.get_by_label("Hospital number").nth(1).fill("B2001")
+    press(page, "Show what it would touch")
+    found["a decision before it is made"] = violations(page)
+    press(page, "Do it")
+    found["a decision with errors"] = violations(page)
     assert {place: wrong for place, wrong in found.items() if wrong} == {}
 
 
