@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-import sys
 import ssl
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def listen(
     database: str | None,
     config_file: str | None,
 ) -> None:
-    """Take HL7 v2 messages and queries over MLLP until stopped (Ctrl-C or SIGTERM); what is in hand is finished first."""
+    """Take HL7 v2 messages and queries over MLLP until stopped (Ctrl-C, SIGTERM); what is in hand is finished first."""
     limits = Limits(max_message, max_connections, idle_timeout, frame_timeout)
     tls = _tls(tls_cert, tls_key, tls_client_ca)
     with application(database, config_file) as app:
