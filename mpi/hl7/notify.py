@@ -27,7 +27,7 @@ def write(config: Config, subscriber: Subscriber, one: StoredNotification) -> by
     segments = (
         f"MSH|^~\\&|MPI|MPI|{receiver}|{at}||ADT^A31^ADT_A05|{one.control_id}|P|2.5|||||GBR|UNICODE UTF-8|||ITI-10^IHE",
         f"EVN|A31|{at}",
-        f"PID|1||{_identifiers(config, one.told.identifiers)}|| ",
+        f"PID|1||{_identifiers(config, one.told.identifiers)}|| |",  # the last mark keeps the space from being trimmed
         "PV1|1|N",
     )
     return "".join(f"{segment}\r" for segment in segments).encode()

@@ -5,6 +5,8 @@ import threading
 from dataclasses import replace
 
 import pytest
+from hl7apy.consts import VALIDATION_LEVEL
+from hl7apy.parser import parse_message
 from sqlalchemy import text
 
 from mpi.bootstrap import App, build
@@ -178,7 +180,9 @@ def test_the_message_has_all_that_the_standard_asks_for(index: App, taker: Taker
         "A\\S\\1^^^RXX&2.999.1&ISO^MR",
         "2^^^RYY^MR",
     ]
-    assert pid.split("|")[5:] == [" "]
+    assert pid.split("|")[5:] == [" ", ""]
+    strict = parse_message(message.decode(), validation_level=VALIDATION_LEVEL.STRICT)
+    assert (strict.name, strict.pv1.pv1_2.to_er7()) == ("ADT_A05", "N")
     assert pv1.split("|")[2] == "N"
 
 
