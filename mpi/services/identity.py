@@ -379,6 +379,14 @@ def is_stub(record: StoredRecord) -> bool:
     return record.source.endswith(BY_LINK)
 
 
+def standing_link(unit: UnitOfWork, record_id: int) -> StoredLink:
+    """The link of a record that stands for itself: there always is one."""
+    current = unit.persons.current_link(record_id)
+    if current is None:
+        raise AssertionError("a standing record without a person")
+    return current
+
+
 def prepared_of(record: StoredRecord) -> Prepared:
     """The prepared values stored with a record."""
     return Prepared.from_json(record.prepared)

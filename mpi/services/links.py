@@ -79,7 +79,7 @@ class Linker:
             return Linked("unchanged", note="a number is its own person's already; nothing was changed")
         left = self._known_or_stub(unit, one, one.authority, cause, source)
         right = self._known_or_stub(unit, other, one.authority, cause, source)
-        mine, theirs = _link_of(unit, left), _link_of(unit, right)
+        mine, theirs = identity.standing_link(unit, left.id), identity.standing_link(unit, right.id)
         if mine.person_id == theirs.person_id:
             return Linked("unchanged", left.id, mine.person_id)
         objection = self._objection(unit, left, right)
@@ -116,7 +116,7 @@ class Linker:
             return Linked(
                 "unchanged", left.id, note="the two numbers were merged, which is not a link; nothing changed"
             )
-        mine, theirs = _link_of(unit, left), _link_of(unit, right)
+        mine, theirs = identity.standing_link(unit, left.id), identity.standing_link(unit, right.id)
         together = mine.person_id == theirs.person_id
         if together and MANUAL in (mine.grounds.how, theirs.grounds.how):
             reason = "A hospital says that these are different people; a reviewer has said that they are one."
@@ -127,7 +127,7 @@ class Linker:
             left.id, right.id, cause.actor.name, UNLINKED, None, event=cause.event(Action.KEPT_APART, reason=UNLINKED)
         )
         unit.history.say(Statement(Kind.APART, left.id, right.id))
-        return Linked("unlinked" if together else "apart", left.id, _link_of(unit, left).person_id)
+        return Linked("unlinked" if together else "apart", left.id, identity.standing_link(unit, left.id).person_id)
 
     def _part(self, unit: UnitOfWork, mine: StoredLink, theirs: StoredLink, cause: Cause) -> None:
         """Let those leave who came by the link that is undone; without such a link, the second number alone."""
@@ -172,7 +172,7 @@ class Linker:
         target = self._known_or_stub(unit, pair.surviving, pair.surviving.authority, cause, source)
         if moving.merged_into is not None:
             raise _Held("The number to be moved was merged into another one before.", moving, target)
-        current, there = _link_of(unit, moving), _link_of(unit, target)
+        current, there = identity.standing_link(unit, moving.id), identity.standing_link(unit, target.id)
         if current.person_id == there.person_id:
             return Linked("unchanged", moving.id, current.person_id)
         if current.grounds.how == MANUAL:
@@ -198,7 +198,7 @@ class Linker:
             if both[0] is None or both[1] is None:
                 continue
             moving, target = (unit.records.survivor(found) for found in both if found is not None)
-            current, there = _link_of(unit, moving), _link_of(unit, target)
+            current, there = identity.standing_link(unit, moving.id), identity.standing_link(unit, target.id)
             if current.person_id == there.person_id:
                 continue
             if identity.kept_apart(unit, moving.id, target.id):
@@ -225,7 +225,7 @@ class Linker:
         return self._against(unit, mine, theirs)
 
     def _against(self, unit: UnitOfWork, mine: Sequence[StoredRecord], theirs: Sequence[StoredRecord]) -> str | None:
-        numbers = unit.records.numbers_of_persons({_link_of(unit, theirs[0]).person_id})
+        numbers = unit.records.numbers_of_persons({identity.standing_link(unit, theirs[0].id).person_id})
         verified = {value for own in numbers.values() for value, sure in own if sure}
         verified |= {p.nhs for p in map(identity.prepared_of, mine) if p.nhs is not None and p.nhs_verified}
         if len(verified) > 1:
@@ -240,7 +240,7 @@ class Linker:
         return None
 
     def _members(self, unit: UnitOfWork, record: StoredRecord) -> list[StoredRecord]:
-        ids = [m.record_id for m in unit.persons.members([_link_of(unit, record).person_id])]
+        ids = [m.record_id for m in unit.persons.members([identity.standing_link(unit, record.id).person_id])]
         return list(unit.records.get(ids).values())
 
     def _hold(
@@ -274,13 +274,6 @@ class Linker:
             task_id = known.id
         person_id = identity.person_of(unit, left.id) if left else None
         return Linked("held", left.id if left else None, person_id, reason, task_id)
-
-
-def _link_of(unit: UnitOfWork, record: StoredRecord) -> StoredLink:
-    current = unit.persons.current_link(record.id)
-    if current is None:
-        raise AssertionError("a standing record without a person")
-    return current
 
 
 def _by_source(link: StoredLink, tie: StoredLink) -> bool:

@@ -5,35 +5,20 @@ from dataclasses import dataclass, replace
 
 from mpi.config import Config
 from mpi.domain.audit import Action
-from mpi.domain.decision import HardRule, RecordDecision
 from mpi.domain.errors import BadInput
 from mpi.domain.moment import ahead, older
 from mpi.domain.person import Demographics, Identifier, SourceRecord, ValueProblem
 from mpi.domain.replay import Kind, Statement
-from mpi.domain.review import TaskType
 from mpi.matching.block import blocking_keys
-from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.matching.rules import clearly_another, verified_numbers_differ
 from mpi.services import identity, numbers
-from mpi.services.firewall import Firewall, after_update, says_nothing
+from mpi.services.belonging import Belonging
+from mpi.services.firewall import Firewall, after_update
 from mpi.services.identity import Cause
-from mpi.store.persons import AUTOMATIC, FEED, MANUAL, NEW, StoredLink
+from mpi.store.persons import AUTOMATIC, NEW
 from mpi.store.records import ACTIVE, DELETED, MERGED, StoredRecord, Values
-from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
-
-_BREAKING = frozenset(
-    {
-        HardRule.VERIFIED_NHS_DIFFER,
-        HardRule.VALID_NHS_DIFFER,
-        HardRule.SAME_NHS_PERSON_DIFFERS,
-        HardRule.PLACEHOLDER,
-        HardRule.TWINS,
-    }
-)
-"""Rules that make a person who was one record too many doubtful, whatever the weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +63,7 @@ class Registrar:
         self._config = config
         self._model = model
         self._firewall = Firewall(config, model)
+        self._belonging = Belonging(config, model)
 
     def register(self, unit: UnitOfWork, record: SourceRecord, cause: Cause, source: str) -> Registered:
         """Store or change a record and decide whose it is.
@@ -145,12 +131,12 @@ class Registrar:
         tasks: list[int] = []
         for record_id in changed:
             stored = unit.records.get([record_id])[record_id]
-            prepared, current = identity.prepared_of(stored), _standing(unit, record_id)
+            prepared, current = identity.prepared_of(stored), identity.standing_link(unit, record_id)
             keys = blocking_keys(prepared)
             decision = identity.ask(
                 unit, self._model, prepared, keys, record_id=record_id, own_person=current.person_id
             )
-            tasks += self._apply(unit, stored, prepared, current, decision, cause)[1]
+            tasks += self._belonging.settle(unit, stored, prepared, current, decision, cause)[1]
         return tasks
 
     def _values(
@@ -200,7 +186,7 @@ class Registrar:
         return Registered("created", record_id, person_id, values.problems, decision.link_to is not None, tuple(tasks))
 
     def _unchanged(self, unit: UnitOfWork, stored: StoredRecord, said_at: str | None, cause: Cause) -> Registered:
-        current = _standing(unit, stored.id)
+        current = identity.standing_link(unit, stored.id)
         event = cause.event(Action.RECORD_UNCHANGED, record_id=stored.id, person_id=current.person_id)
         if said_at is not None and said_at != stored.said_at:
             unit.records.hear_again(stored, said_at, event=event)
@@ -262,7 +248,7 @@ class Registrar:
                 return self._hold(unit, stored, update.asked, reason, cause, update.source)
         if cause.message_id is None:
             values = values._replace(message_id=stored.message_id)
-        current = _standing(unit, stored.id)
+        current = identity.standing_link(unit, stored.id)
         before, after = stored.recorded.as_dict(), update.recorded.as_dict()
         changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
         event = cause.event(
@@ -279,137 +265,10 @@ class Registrar:
         if prepared == earlier or stored.protected:
             # Nothing that matching sees has changed, or it sees nothing of this record: what was decided stands.
             return Registered("updated", stored.id, current.person_id, values.problems, False, ())
-        current = self._leave_a_wrong_link(unit, stored, earlier, prepared, current, cause)
+        current = self._belonging.leave_a_wrong_link(unit, stored, earlier, prepared, current, cause)
         decision = identity.ask(
             unit, self._model, prepared, values.keys, record_id=stored.id, own_person=current.person_id
         )
-        person_id, tasks = self._apply(unit, stored, prepared, current, decision, cause)
+        person_id, tasks = self._belonging.settle(unit, stored, prepared, current, decision, cause)
         moved = person_id != current.person_id
         return Registered("updated", stored.id, person_id, values.problems, moved, tuple(tasks))
-
-    def _leave_a_wrong_link(
-        self,
-        unit: UnitOfWork,
-        stored: StoredRecord,
-        earlier: Prepared,
-        prepared: Prepared,
-        current: StoredLink,
-        cause: Cause,
-    ) -> StoredLink:
-        """The record's link, ended first where it was made by the source alone while nothing was known of the record.
-
-        What is known now may say that the two are different people: then a human is asked, as if the link came now.
-        """
-        if current.grounds.how != FEED or not says_nothing(earlier):
-            return current
-        others = [m.record_id for m in unit.persons.members([current.person_id]) if m.record_id != stored.id]
-        for other in unit.records.get(others).values():
-            pair = decide_pair(self._model, prepared, identity.prepared_of(other))
-            if pair.rule in _BREAKING or clearly_another(prepared, identity.prepared_of(other)):
-                reason = "A hospital linked these numbers before anything was known of one of them; it does not fit."
-                identity.unlink(unit, current, cause, reason)
-                identity.new_person(unit, stored.id, cause, NEW, reason)
-                rule = pair.rule.value if pair.rule else None
-                task = NewTask(
-                    TaskType.HELD_LINK,
-                    stored.id,
-                    other.id,
-                    reason,
-                    pair.weight,
-                    pair.pattern,
-                    rule,
-                    self._model.hash,
-                    message_id=cause.message_id,
-                )
-                identity.open_task(unit, task, cause)
-                return _standing(unit, stored.id)
-        return current
-
-    def _apply(
-        self,
-        unit: UnitOfWork,
-        stored: StoredRecord,
-        prepared: Prepared,
-        current: StoredLink,
-        decision: RecordDecision,
-        cause: Cause,
-    ) -> tuple[int, list[int]]:
-        siblings = [m.record_id for m in unit.persons.members([current.person_id]) if m.record_id != stored.id]
-        reviews = list(decision.reviews)
-        tasks: list[int] = []
-        if decision.link_to is not None:
-            if not siblings and current.grounds.how != MANUAL and self._still_itself(unit, stored, prepared):
-                grounds = identity.automatic_grounds(decision.link_to, AUTOMATIC, self._model, cause)
-                reason = "an update made the record match another person"
-                identity.move(unit, current, decision.link_to.person_id, grounds, cause, reason)
-                unit.history.say(Statement(Kind.LINK, stored.id, decision.link_to.record_id))
-                identity.retire(unit, current.person_id, decision.link_to.person_id, cause, reason)
-                identity.settle_tasks(unit, [stored.id], cause)
-                tasks += identity.open_reviews(unit, stored.id, reviews, self._model, cause)
-                return decision.link_to.person_id, tasks
-            reviews.insert(0, decision.link_to)
-        broken = self._broken(unit, stored, prepared, siblings, cause)
-        if broken is not None:
-            tasks.append(broken)
-        tasks += identity.open_reviews(unit, stored.id, reviews, self._model, cause)
-        return current.person_id, tasks
-
-    def _still_itself(self, unit: UnitOfWork, stored: StoredRecord, prepared: Prepared) -> bool:
-        """Whether a changed record may move by itself: it never described anybody else.
-
-        A record whose updates describe somebody else (an overlay in the source), at once or step by step, and one that
-        carried another verified NHS number, never moves without a human. What was merged into it counts as its own.
-        """
-        for record in [stored, *unit.records.absorbed([stored.id])]:
-            for version in unit.records.versions(record):
-                earlier = numbers.known(unit, self._config, record.authority, version.recorded).prepared
-                if clearly_another(earlier, prepared) or verified_numbers_differ(earlier, prepared):
-                    return False
-        return True
-
-    def _broken(
-        self, unit: UnitOfWork, stored: StoredRecord, prepared: Prepared, siblings: list[int], cause: Cause
-    ) -> int | None:
-        """A task where a changed record no longer fits the person it is tied to; None where it fits, or asked already.
-
-        What stands stays while one pair is at or above the keep threshold and no rule speaks against any pair. Where
-        a source has linked numbers (A24) of which little is known, its word is enough while nothing speaks against it.
-        """
-        others = {record.id: identity.prepared_of(record) for record in unit.records.get(siblings).values()}
-        known = {record_id: other for record_id, other in others.items() if not says_nothing(other)}
-        if not known:
-            return None
-        judged = [(decide_pair(self._model, prepared, other), record_id) for record_id, other in known.items()]
-        against = [(pair, other) for pair, other in judged if pair.rule in _BREAKING]
-        best, best_id = max(judged, key=lambda found: found[0].weight)
-        if not against and best.weight >= self._model.thresholds.keep:
-            return None
-        links = unit.persons.current_links([stored.id, *siblings])
-        vouched = any(link.grounds.reason == identity.LINKED for link in links)
-        if not against and vouched and not clearly_another(prepared, known[best_id]):
-            return None
-        pair, other_id = against[0] if against else (best, best_id)
-        reason = (
-            identity.reason_for(pair.rule)
-            if against
-            else ("After an update the record no longer agrees enough with the person it is linked to.")
-        )
-        task = NewTask(
-            TaskType.BROKEN_CLUSTER,
-            stored.id,
-            other_id,
-            reason,
-            pair.weight,
-            pair.pattern,
-            pair.rule.value if pair.rule else None,
-            self._model.hash,
-            message_id=cause.message_id,
-        )
-        return identity.open_task(unit, task, cause)
-
-
-def _standing(unit: UnitOfWork, record_id: int) -> StoredLink:
-    current = unit.persons.current_link(record_id)
-    if current is None:
-        raise AssertionError("an active record without a person")
-    return current
