@@ -1,6 +1,7 @@
 """Subscribers told over real connections: well, away, slow, refusing, silent, talking nonsense; workers killed."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -270,6 +271,30 @@ def test_a_worker_killed_between_sending_and_marking_sends_again_and_loses_nothi
     assert set(pacs.groups()) == {("RXX", str(n)) for n in range(6)}
     with index(migrated_url, told_of(pacs)) as app:
         assert all_told(app)
+
+
+def test_workers_killed_at_any_moment_leave_the_subscriber_with_what_is_so(
+    migrated_sqlite_url: str, tmp_path: Path
+) -> None:
+    chance = random.Random(11)
+    with Receiver() as pacs, index(migrated_sqlite_url, told_of(pacs)) as app:
+        file = written(tmp_path, migrated_sqlite_url, pacs.port)
+        for round_ in range(repeats(20)):
+            for n, person in enumerate(people(10)):
+                register(app, "RXX" if round_ % 2 else "RYY", f"{round_}-{n}", **person)
+            before = len(pacs.received)
+            doomed = worker(file)
+            until(lambda before=before: len(pacs.received) > before, 40)
+            time.sleep(chance.random() * 0.1)
+            doomed.send_signal(signal.SIGKILL)
+            doomed.communicate(timeout=10)
+        last = worker(file)
+        until(lambda: all_told(app), 40)
+        last.send_signal(signal.SIGTERM)
+        last.communicate(timeout=30)
+        expected = groups_of_index(app, ("RXX", "RYY"))
+    assert len(expected) == 10 * repeats(20)
+    assert pacs.groups() == expected
 
 
 def test_two_workers_send_each_message_once_and_one_takes_over(migrated_sqlite_url: str, tmp_path: Path) -> None:
