@@ -125,6 +125,15 @@ def same_other_id(a: Prepared, b: Prepared) -> bool:
     return a.other_id is not None and a.other_id == b.other_id
 
 
+def other_id_slips(a: Prepared, b: Prepared) -> bool:
+    """Two other identifiers that are one number with a slip in it: one edit apart, and they end alike.
+
+    Numbers given out one after another, as to children of one birth, differ at their end.
+    """
+    x, y = a.other_id, b.other_id
+    return x is not None and y is not None and x != y and x[-1:] == y[-1:] and damerau_levenshtein(x, y) <= 1
+
+
 def share_home(a: Prepared, b: Prepared) -> bool:
     """One postcode, address, telephone or e-mail address."""
     if any((value := get(a)) is not None and value == get(b) for get in _HOME):

@@ -80,9 +80,14 @@ class _Pair:
         return (self.has("same_nhs") and self.has("nhs_usable")) or (self.own_identifier and self.has("same_other_id"))
 
     @property
+    def one_number(self) -> bool:
+        """A number of the person's own on both sides, on one of them perhaps with a slip."""
+        return self.shared_number or (self.own_identifier and self.has("other_id_slips"))
+
+    @property
     def number_of_a_twin(self) -> bool:
         """No given name, and the shared number is an NHS number that is not verified: a twin's may be written here."""
-        own = self.own_identifier and self.has("same_other_id")
+        own = self.own_identifier and (self.has("same_other_id") or self.has("other_id_slips"))
         return self.given is Standing.UNKNOWN and not (own or self.has("nhs_verified"))
 
     @property
@@ -151,7 +156,7 @@ def _twins(pair: _Pair) -> Verdict | None:
         if (pair.has("nhs_differ") or pair.sex is Standing.DIFFERENT) and not shared:
             return Outcome.APART, HardRule.TWINS
         return _review_from(pair.where == ABOVE or shared, HardRule.TWINS)
-    if shared or not pair.names_of_two:
+    if pair.one_number or not pair.names_of_two:
         return None
     if at_home:
         return _review_from(pair.where >= BETWEEN, HardRule.TWINS)
@@ -220,9 +225,11 @@ def _household(pair: _Pair) -> Verdict | None:
         apart = contradicted and not shared and pair.has("share_home")
         return (Outcome.APART, HardRule.HOUSEHOLD) if apart else None
     renamed = pair.family is Standing.DIFFERENT and pair.has("clearly_another")
-    if (pair.has("only_a_year") or pair.names_of_two or renamed) and not shared:
+    if ((pair.has("only_a_year") or renamed) and not shared) or (pair.names_of_two and not pair.one_number):
         return Outcome.REVIEW, HardRule.HOUSEHOLD
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
+    # A number with a slip in it speaks for one person only where nothing speaks against it.
+    shared = shared or (pair.one_number and not contradicted)
     of_family = shared and (pair.number_of_a_twin or (contradicted and pair.sex is Standing.DIFFERENT))
     if fits == 2 or (shared and fits == 1 and not of_family):
         return None

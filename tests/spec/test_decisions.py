@@ -55,6 +55,10 @@ TABLE = """
 | twins, much the same name, the mother's e-mail address | WAKEGRAVE, ELLA, 2015-03-02, F, -, email=m@example.org | WAKEGRAVE, BELLA, 2015-03-02, F, -, email=m@example.org | review | twins |
 | twins, a boy's and a girl's form of a name, two homes | WAKEGRAVE, FRANCIS, 2015-03-02, M, LS6 4QB | WAKEGRAVE, FRANCES, 2015-03-02, F, LS6 4QD | review | twins |
 | twins, much the same name, a slip in one birth date | WAKEGRAVE, JEAN, 2015-03-02, F, LS6 4QB, address=14 Quarry Bank | WAKEGRAVE, JOHN, 2014-03-02, -, LS6 4QB, address=14 Quarry Bank | review | twins |
+| twins or a slip, the other number with a slip within | WAKEGRAVE, AISHA, 2015-03-02, F, LS6 4QB, other=6046888 | WAKEGRAVE, ANISHA, 2015-03-02, F, LS6 4QB, other=6046848 | link | |
+| twins or a slip, the other numbers given out together | WAKEGRAVE, AISHA, 2015-03-02, F, LS6 4QB, other=6046888 | WAKEGRAVE, ANISHA, 2015-03-02, F, LS6 4QB, other=6046889 | review | twins |
+| twins, two names, the other number with a slip within | WAKEGRAVE, EMMA, 2015-03-02, F, LS6 4QB, other=6046888 | WAKEGRAVE, GRACE, 2015-03-02, F, LS6 4QB, other=6046848 | review | twins |
+| no given name, the other number with a slip within | WAKEGRAVE, AISHA, 2015-03-02, F, LS6 4QB, address=14 Quarry Bank, other=6046888 | WAKEGRAVE, -, 2015-03-02, F, LS6 4QB, address=14 Quarry Bank, other=6046848 | link | |
 | twins, two short forms of one name | SMITH, LISA, 2015-03-02, F, LS6 4QB | SMITH, BETTY, 2015-03-02, F, LS6 4QB | review | twins |
 | twins, only an initial of one, which says nothing of its home | WAKEGRAVE, JOHN, 2011-03-01, M, LS6 4QB | WAKEGRAVE, J, 2011-03-01, M, - | review | same-household-only |
 | twins, much the same name, one moved to the other parent | WAKEGRAVE, NISHA, 2018-02-28, F, LS6 4QB | WAKEGRAVE, AISHA, 2018-02-28, F, LS8 1AA | review | same-household-only |

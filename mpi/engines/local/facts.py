@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi.engines.local import standings
+from mpi.engines.local import kernels, standings
 from mpi.engines.local.kernels import Bools
 from mpi.engines.local.levels import Chunk, addresses_alike, by_records
 from mpi.matching import rules
@@ -172,10 +172,20 @@ class PairFacts:
             "same_nhs": self._equal("nhs_number"),
             "nhs_differ": self._differ("nhs_number"),
             "same_other_id": self._equal("other_id"),
+            "other_id_slips": self._other_id_slips(),
         }
         for name in ("nhs_usable", "nhs_verified"):
             own = self.chunk.table.flag(name)
             found[name] = own[self.chunk.left] & own[self.chunk.right]
+        return found
+
+    def _other_id_slips(self) -> Bools:
+        """As `rules.other_id_slips`."""
+        column = self.chunk.table.column("other_id")
+        found = self._differ("other_id")
+        x, y = (side[found] for side in self.chunk.sides("other_id"))
+        ends = column.numbered(lambda value: value[-1:])[0]
+        found[found] = (ends[x] == ends[y]) & kernels.one_edit(column, x, y)
         return found
 
     def _share_home(self) -> Bools:
