@@ -134,6 +134,11 @@ class Review:
             page = min(max(1, page), pages)
             tasks = unit.tasks.page(state, type_, most=size, skip=(page - 1) * size)
             shown = tuple(views.task_summary(unit, self._config, task) for task in tasks)
+            restricted = [
+                task.id for task in shown if any(side and side.restricted for side in (task.left, task.right))
+            ]
+            if restricted:
+                unit.audit(AuditEvent(actor, Action.TASK_READ, detail={"listed": restricted}))
         return QueuePage(shown, total, page, pages)
 
     def task(self, actor: Actor, task_id: int) -> TaskView:
@@ -249,7 +254,7 @@ class Review:
                 raise Conflict("there is no answer to take back here")
             cause = Cause(actor, task.message_id, task_id)
             self._held.take_back(unit, task, unit.tasks.verdicts(task_id)[-1].verdict, cause)
-            unit.tasks.reopen(task, event=cause.event(Action.CHANGE_UNDONE, reason=reason))
+            unit.tasks.reopen(task, event=cause.event(Action.TASK_REOPENED, reason=reason))
 
     def _same(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
         if not self._held.release(unit, task, cause):

@@ -240,10 +240,10 @@ def _insert(connection: Connection, table: TableRows, progress: Progress) -> Non
     names = ", ".join(f'"{name}"' for name in table.columns)
     if connection.dialect.name == "postgresql":
         with raw.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-            for count, row in enumerate(table.rows, 1):
-                copy.write_row(row)
-                if count % _CHUNK == 0:
-                    progress(table.name, _CHUNK)
+            for chunk in _chunks(table):
+                for row in chunk:
+                    copy.write_row(row)
+                progress(table.name, len(chunk))
         return
     marks = ", ".join("?" * len(table.columns))
     statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own tables

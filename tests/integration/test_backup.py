@@ -13,7 +13,7 @@ from mpi.bootstrap import App
 from mpi.cli.backup import backup as backup_command
 from mpi.cli.restore import restore as restore_command
 from mpi.domain.audit import SYSTEM
-from mpi.domain.errors import BadInput, Conflict
+from mpi.domain.errors import BadInput, Conflict, TemporaryFailure
 from mpi.domain.messages import AckCode
 from mpi.services import backup
 from mpi.store.tables import source_record
@@ -105,6 +105,44 @@ def test_a_backup_made_while_eight_writers_write_is_one_moment(migrated_url: str
         stop.set()
         for one in writers:
             one.join()
+    check_index(app.store)
+    app.close()
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupted(_table: str, _rows: int) -> None:
+    raise Interrupted
+
+
+def test_a_backup_that_is_broken_off_leaves_nothing(migrated_url: str, tmp_path: Path) -> None:
+    app = filled(migrated_url)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(Interrupted):
+        backup.save(app.store, SYSTEM, tmp_path / "saved", overwrite=False, progress=interrupted)
+    assert set(tmp_path.iterdir()) == before
+    app.close()
+
+
+def test_a_backup_that_cannot_be_written_says_so(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    app = filled(migrated_sqlite_url)
+    with pytest.raises(TemporaryFailure):
+        backup.save(app.store, SYSTEM, tmp_path / "no such folder" / "saved", overwrite=False, progress=quiet)
+    app.close()
+
+
+def test_a_restore_that_is_broken_off_changes_nothing(migrated_url: str, saved: Path, tmp_path: Path) -> None:
+    app = open_index(migrated_url)
+    register(app, "RXX", "keep-me")
+    app.close()
+    before = set(tmp_path.iterdir())
+    with pytest.raises(Interrupted):
+        backup.restore(migrated_url, SYSTEM, saved, replace=True, progress=interrupted)
+    assert set(tmp_path.iterdir()) == before
+    app = open_index(migrated_url)
+    assert ("RXX", "keep-me") in local_ids(app)
     check_index(app.store)
     app.close()
 

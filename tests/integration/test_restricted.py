@@ -10,6 +10,7 @@ from mpi.bootstrap import App
 from mpi.domain.decision import Outcome
 from mpi.domain.person import NHS
 from mpi.domain.review import Verdict
+from mpi.store import audit
 from tests.builders import a_record, demographics, nhs_number
 from tests.index import MACHINE, REVIEWER, open_index, persons_of, register, send
 from tests.invariants import check_index
@@ -74,6 +75,24 @@ def test_reasons_and_rules_do_not_say_that_homes_agree(app: App) -> None:
     for secret in ("RXX", "PAS"):
         assert secret not in own
     assert tasks
+
+
+def test_every_look_is_audited_the_queue_too(app: App) -> None:
+    register(app, "RYY", "B9001", **{**WHO, "birth_date": "1990-06-05"}, **ELSEWHERE)
+    [person] = persons_of(app, ("RXX", "A9001"))
+    looks = (
+        lambda: app.review.queue(REVIEWER),
+        lambda: app.people.person(REVIEWER, person),
+        lambda: app.people.search(REVIEWER, local_id="A9001"),
+        lambda: app.people.crosswalk(MACHINE, "RXX", "A9001"),
+        lambda: app.matcher.match(MACHINE, demographics(**WHO)),
+    )
+    for look in looks:
+        with app.store.reading() as unit:
+            before = audit.verify(unit.connection)[0]
+        look()
+        with app.store.reading() as unit:
+            assert audit.verify(unit.connection)[0] == before + 1
 
 
 def test_changes_that_people_made_name_no_site(app: App) -> None:
