@@ -256,7 +256,7 @@ def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[Store
     number = normalise(value) if authority == NHS else value
     asked = moments.with_number(authority, number, at) if number else []
     if authority != NHS:
-        asked = moments.with_local_id(authority, value, at) or asked
+        asked = asked or moments.with_local_id(authority, value, at)  # a number may have been somebody else's before
     shown = [r.id for r in moments.records(asked, at).values() if not r.protected]
     person_id = _the_one(moments.persons(moments.survivors(shown, at), at))
     tree = [record for record in moments.tree(person_id, at) if not record.protected]

@@ -311,8 +311,21 @@ class Records:
         self._trail.add(replace(event, record_id=record_id))
 
     def call(self, old: StoredRecord, local_id: str, *, event: AuditEvent) -> None:
-        """Let a record be known by another number, so that its own is free for somebody else."""
+        """Let a record be known by another number, so that its own is free; until now the old one led to it."""
         self._connection.later(_update, {"record_id": old.id, "local_id": local_id})
+        self._connection.later(
+            _insert_identifier,
+            {
+                "record_id": old.id,
+                "authority": old.authority,
+                "value": old.local_id,
+                "verified": False,
+                "status": None,
+                "verified_at": None,
+                "valid_from": old.created_at,
+                "valid_to": self._trail.now,
+            },
+        )
         detail = {**event.detail, "before": {"local_id": old.local_id}, "after": {"local_id": local_id}}
         self._trail.add(replace(event, record_id=old.id, detail=detail, changes_identity=True))
 

@@ -1,5 +1,6 @@
 """The firewall: an update that describes somebody else waits for a human, with all that belongs to it."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -414,6 +415,25 @@ def test_the_only_number_of_a_person_can_be_given_to_somebody_else(app: App) -> 
     [second] = persons_of(app, ("RXX", "1"))
     assert first != second
     assert app.people.person(REVIEWER, first).enterprise_id == first
+
+
+def test_whose_a_number_was_is_known_when_it_has_gone_to_somebody_else(app: App) -> None:
+    register(app, "RXX", "1")
+    [first] = persons_of(app, ("RXX", "1"))
+    with app.store.reading() as unit:
+        before = unit.now
+    time.sleep(0.01)
+    register(app, "RXX", "1", **TUNDE)
+    [task] = held(app)
+    app.review.decide(REVIEWER, task, Verdict.REUSED, "the ward gives its numbers out again")
+    [second] = persons_of(app, ("RXX", "1"))
+    with app.store.reading() as unit:
+        between = unit.now
+    time.sleep(0.01)
+    app.review.reopen(SENIOR, task, "the ward was wrong")
+    assert app.people.crosswalk(MACHINE, "RXX", "1", at=before).enterprise_id == first
+    assert app.people.crosswalk(MACHINE, "RXX", "1", at=between).enterprise_id == second
+    assert app.people.crosswalk(MACHINE, "RXX", "1").enterprise_id == first
 
 
 def test_only_a_held_update_can_be_somebody_elses(app: App) -> None:
