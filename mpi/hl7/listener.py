@@ -267,7 +267,7 @@ class _Connection:
 
 def _special(payload: bytes) -> str | None:
     """`batch`, `query` or `acknowledgement`, told by the first bytes; None for every other message."""
-    if not _SPECIAL.search(payload, 0, 1024) and not payload.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if not _SPECIAL.search(payload, 0, 1024) and b"\0" not in payload[:16]:  # UTF-16 hides the letters
         return None
     if batch.is_batch(payload):
         return "batch"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError
 from mpi.domain.queries import Found, IdentifierAnswer, PersonAnswer, PersonRefusal, QueryFault
-from mpi.hl7.ack import COMMIT_ACCEPTED, Answering, clean
+from mpi.hl7.ack import COMMIT_ACCEPTED, MAX_ERRORS, Answering, clean
 from mpi.hl7.enhanced import wanted
 from mpi.hl7.query import Asked
 from mpi.hl7.query_persons import person_segments, written
@@ -90,7 +90,7 @@ def _respond(
 ) -> bytes:
     """MSH MSA [ERR] QAK QPD and `rest`; an ACK for what is no query that could be answered."""
     answer = Answering(asked.header, asked.codec)
-    msa = answer.msa(ack.value, errors, accepted=ack == AckCode.ACCEPTED)
+    msa = answer.msa(ack.value, errors[:MAX_ERRORS], accepted=ack == AckCode.ACCEPTED)
     kind = _KINDS.get(asked.event)
     if kind is None:
         return answer.encoded([_ack_msh(asked, answer), *msa])

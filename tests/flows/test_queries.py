@@ -148,6 +148,17 @@ def test_enhanced_mode_sends_each_acknowledgement_in_its_own_frame(hub: Running)
     assert "QAK|T1|OK" in answer.text
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])
+def test_query_is_known_in_any_character_set(hub: Running, codec: str) -> None:
+    said = {"utf-16": "UNICODE UTF-16", "utf-16-le": "UNICODE UTF-16", "latin-1": "8859/1"}.get(codec, "")
+    raw = pix("1001", tail=f"||||||{said}" if said else "").decode().encode(codec)
+    with hub.sender() as sender:
+        sender.write(b"\x0b" + raw + b"\x1c\r")
+        answer = sender.answer().text.replace("\0", "")
+
+    assert "QAK|T1|OK" in answer
+
+
 def test_an_acknowledgement_is_not_acknowledged(hub: Running) -> None:
     ack = b"MSH|^~\\&|PACS|RXX|MPI|HUB|20261101||ACK^A31^ACK|X1|P|2.5\rMSA|AA|C1\r"
     with hub.sender() as sender:

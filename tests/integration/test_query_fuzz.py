@@ -21,8 +21,8 @@ SECRETS = (b"Secret Way", b"EX2 2BB", b"960777", b"9001", b"9009", b"Elsewhere^O
 
 
 @pytest.fixture
-def world(migrated_sqlite_url: str) -> Iterator[App]:
-    app = queries.open_world(migrated_sqlite_url)
+def world(migrated_url: str) -> Iterator[App]:
+    app = queries.open_world(migrated_url)
     yield app
     app.close()
 
