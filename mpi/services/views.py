@@ -102,6 +102,7 @@ _ACTIONS = {
     "message.held": "Message held",
     "message.replayed": "Message replayed",
     "person.read": "Person looked at",
+    "crosswalk.read": "Numbers asked for",
     "study.checked": "Outside study checked",
     "person.notified": "Told to another system",
     "notification.given-up": "Given up telling another system",
