@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mpi.bootstrap import App
 from mpi.domain.errors import BadInput, Conflict, NotFound
-from mpi.domain.messages import Command, Link, Merge, MergePair, Move, Register, Rename
+from mpi.domain.messages import Command, Delete, Link, Merge, MergePair, Move, Register, Rename
 from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, Verdict
 from mpi.services.lives import gather, unexplained
@@ -39,6 +39,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     SAME_PLACE.map(Rename),
     SAME_PLACE.map(lambda pair: Move((pair,))),
     st.builds(Link, NUMBERS, NUMBERS, st.booleans()),
+    NUMBERS.map(Delete),
 )
 
 Answers = dict[tuple[str, str], object]
