@@ -33,6 +33,7 @@ FLAGS: dict[str, str] = {
     "could_be_two": "given names that two children of one birth may bear",
     "perhaps_one_home": "similar given names of a boy and a girl, or, sounding apart, where no home can be compared",
     "only_a_year": "born on one 1 January, which is written of people who know only their year",
+    "of_several": "a side's place in a multiple birth is known: there is a twin",
 }
 """One bit each, above the standings, in this order: name -> what it says."""
 
@@ -111,6 +112,7 @@ def facts_of(a: Prepared, b: Prepared) -> int:
         could_be_two(a, b),
         perhaps_one_home(a, b),
         only_a_year(a, b),
+        a.birth_order is not None or b.birth_order is not None,
     )
     packed = CODES[rules.given(a, b)] | CODES[rules.family(a, b)] << 2
     packed |= CODES[rules.birth(a, b)] << 4 | CODES[rules.sex(a, b)] << 6

@@ -85,10 +85,10 @@ class _Pair:
         return self.shared_number or (self.own_identifier and self.has("other_id_slips"))
 
     @property
-    def number_of_a_twin(self) -> bool:
-        """No given name, and the shared number is an NHS number that is not verified: a twin's may be written here."""
+    def verified_number(self) -> bool:
+        """One of the numbers shared is surely the person's own: an NHS number verified on both sides, or another."""
         own = self.own_identifier and (self.has("same_other_id") or self.has("other_id_slips"))
-        return self.given is Standing.UNKNOWN and not (own or self.has("nhs_verified"))
+        return own or (self.has("same_nhs") and self.has("nhs_verified"))
 
     @property
     def names_of_two(self) -> bool:
@@ -156,17 +156,27 @@ def _twins(pair: _Pair) -> Verdict | None:
         if (pair.has("nhs_differ") or pair.sex is Standing.DIFFERENT) and not shared:
             return Outcome.APART, HardRule.TWINS
         return _review_from(pair.where == ABOVE or shared, HardRule.TWINS)
-    if pair.one_number or not pair.names_of_two:
+    if not pair.names_of_two:
         return None
+    if pair.one_number:
+        return _number_of_a_twin(pair)
     if at_home:
         return _review_from(pair.where >= BETWEEN, HardRule.TWINS)
     return _review_from(pair.where >= BETWEEN, HardRule.TWINS) if pair.has("perhaps_one_home") else None
 
 
+def _number_of_a_twin(pair: _Pair) -> Verdict | None:
+    """Names alike, one number that nobody verified, and a twin there is: the number may be the twin's."""
+    doubtful = pair.families and pair.has("of_several") and not pair.verified_number
+    return (Outcome.REVIEW, HardRule.TWINS) if doubtful else None
+
+
 def _twins_with_a_slip(pair: _Pair) -> Verdict | None:
     """A slip in one birth date makes no one child of two: what would be linked all the same, a human sees."""
-    if pair.outcome is not Outcome.LINK or pair.shared_number:
+    if pair.outcome is not Outcome.LINK:
         return None
+    if pair.shared_number:
+        return _number_of_a_twin(pair) if pair.names_of_two else None
     if pair.has("orders_differ") or (pair.families and pair.names_of_two):
         return Outcome.REVIEW, HardRule.TWINS
     return None
@@ -230,7 +240,8 @@ def _household(pair: _Pair) -> Verdict | None:
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
     # A number with a slip in it speaks for one person only where nothing speaks against it.
     shared = shared or (pair.one_number and not contradicted)
-    of_family = shared and (pair.number_of_a_twin or (contradicted and pair.sex is Standing.DIFFERENT))
+    unsure = pair.given is Standing.UNKNOWN and not pair.verified_number
+    of_family = shared and (unsure or (contradicted and pair.sex is Standing.DIFFERENT))
     if fits == 2 or (shared and fits == 1 and not of_family):
         return None
     enough = pair.enough_but_birth if pair.given is Standing.UNKNOWN else pair.enough_own

@@ -46,6 +46,7 @@ class PairFacts:
             "postcode_missing": ~self.chunk.both("postcode"),
             "perhaps_one_home": self._perhaps_one_home(given, sex),
             "only_a_year": self._only_a_year(),
+            "of_several": self._either("birth_order"),
             **self._numbers(),
         }
         for name in ("placeholder", "newborn"):
