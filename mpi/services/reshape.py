@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mpi.domain.audit import Action, AuditEvent
-from mpi.domain.person import NHS, Identifier
+from mpi.domain.person import NHS, Demographics, Identifier
 from mpi.domain.replay import State
+from mpi.matching.block import blocking_keys
+from mpi.matching.prepare import prepare
 from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.services.lives import Lives, unexplained
 from mpi.store.persons import MANUAL, Grounds
-from mpi.store.records import MERGED, StoredRecord, Values
+from mpi.store.records import ACTIVE, MERGED, StoredRecord, Values
 from mpi.store.unit_of_work import UnitOfWork
 
 
@@ -121,6 +123,7 @@ class Reshaper:
         for record_id in changed:
             if self._into(record_id) is None:
                 self._stand_again(self.lives.records[record_id])
+                self._give_back(self.lives.records[record_id])
         for record_id in changed:
             into = self.after.merged.get(record_id)
             if into is not None:
@@ -128,6 +131,24 @@ class Reshaper:
                 event = self._event(Action.RECORD_MERGED, detail={"survivor": into[0]})
                 keys = identity.keys_of(record)
                 self.unit.records.set_status(record, MERGED, into[0], keys, event=event, renamed=into[1])
+                self._speak_for(record, self.unit.records.get([into[0]])[into[0]])
+
+    def _give_back(self, record: StoredRecord) -> None:
+        """Let a number of which nothing was ever said say nothing again: the one merged into it had spoken for it."""
+        other = self.unit.records.get([record.merged_into or 0]).get(record.merged_into or 0)
+        if other is None or other.status != ACTIVE or other.recorded != record.recorded:
+            return
+        said = [version.recorded for version in self.unit.records.versions(other)]
+        if said[0] == Demographics() and all(one in (said[0], record.recorded) for one in said):
+            self._change(other, _nothing(other, self.cause))
+
+    def _speak_for(self, record: StoredRecord, other: StoredRecord) -> None:
+        """As in a merge: until something is known of the surviving number, the merged one speaks for the person."""
+        if other.status == ACTIVE and other.recorded == Demographics() != record.recorded:
+            self._change(other, values_of(record, self.cause))
+
+    def _change(self, record: StoredRecord, values: Values) -> None:
+        self.unit.records.change(record, values, identity.keys_of(record), event=self._event(Action.RECORD_UPDATED))
 
     def _into(self, record_id: int) -> int | None:
         into = self.after.merged.get(record_id)
@@ -180,4 +201,19 @@ def values_of(record: StoredRecord, cause: Cause) -> Values:
         numbers.status_of(record),
         record.traced,
         record.said_at,
+    )
+
+
+def _nothing(record: StoredRecord, cause: Cause) -> Values:
+    """What a record says of which nothing is known."""
+    prepared, problems = prepare(Demographics(), allow_test_numbers=False)
+    return values_of(record, cause)._replace(
+        recorded=Demographics(),
+        prepared=prepared.to_json(),
+        problems=problems,
+        keys=blocking_keys(prepared),
+        nhs_number=None,
+        nhs_verified=False,
+        nhs_status=None,
+        traced=None,
     )

@@ -5,13 +5,15 @@ import pytest
 from mpi.bootstrap import App
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
+from mpi.domain.messages import Link
+from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Permission, Role, can
 from mpi.domain.study import GateDecision
 from mpi.store.studies import NewCheck
 from tests.builders import nhs_number
 from tests.history import changes, kept_apart, last_change, picture
-from tests.index import REVIEWER, SENIOR, merge, persons_of, register
+from tests.index import REVIEWER, SENIOR, merge, message, persons_of, register
 
 N1, N2, N3 = nhs_number(41), nhs_number(42), nhs_number(43)
 LITTLE = dict.fromkeys(("birth_date", "address_line", "postcode", "town", "sex"))
@@ -268,3 +270,24 @@ def test_a_study_goes_with_a_number_that_was_merged(app: App) -> None:
     assert study_person(app) == survivor
     undo(app)
     assert study_person(app) == before
+
+
+def test_a_number_of_which_nothing_was_known_says_nothing_again(app: App) -> None:
+    """A24 had made it; the number merged into it spoke for it meanwhile."""
+    register(app, "RYY", "77", given_name="Tunde", family_name="Oyelaran", birth_date="1999-11-02", sex="male")
+    app.inbox.process([message(Link(Identifier("RYY", "77"), Identifier("RYY", "99")))])
+    before = picture(app), said_of(app, "99")
+    merge(app, "77", "99", authority="RYY")
+    merged = picture(app), said_of(app, "99")
+    assert merged != before
+    undone = undo(app, keep_apart=False)
+    assert (picture(app), said_of(app, "99")) == before
+    undo(app, undone)
+    assert (picture(app), said_of(app, "99")) == merged
+
+
+def said_of(app: App, value: str) -> dict[str, str]:
+    with app.store.reading() as unit:
+        record = unit.records.find("RYY", value)
+        assert record is not None
+        return record.recorded.as_dict()
