@@ -86,9 +86,6 @@ class Protected:
                 for other in kept:
                     event = cause.event(Action.PROTECTED, person_id=hidden.id, reason=reason)
                     unit.persons.keep_apart(one, other, actor.name, reason, None, kind=PROTECTED, event=event)
-            for task in unit.tasks.open_of(members):
-                event = cause.event(Action.TASK_DECIDED, reason="no longer asked")
-                unit.tasks.settle(task, event=event)
 
     def hide_past(self, actor: Actor, authority: str, value: str, reason: str) -> None:
         """Hide what a local number said under another NHS number: its hospital wrote a new identity over the old one.
