@@ -29,6 +29,7 @@ from mpi.store.tables import audit_event
 from tests.builders import a_record, nhs_number, with_wrong_check_digit
 from tests.index import MACHINE, REVIEWER, config_for, merge, open_index, persons_of, register, send
 from tests.invariants import check_index
+from tests.website import make_web, open_website_index, post, sign_in
 
 OLD, NEW, OTHER = nhs_number(1), nhs_number(2), nhs_number(3)
 
@@ -325,6 +326,22 @@ def test_a_conflict_keeps_the_number_out_of_links_and_asks(app: App) -> None:
         record = unit.records.find("RXX", "1")
         assert record is not None
         assert record.traced is None
+
+
+def test_a_conflict_is_decided_on_its_page(migrated_sqlite_url: str) -> None:
+    one_app = open_website_index(migrated_sqlite_url)
+    register(one_app, "RXX", "1", nhs_number=OLD)
+    answer(one_app, reference(one_app, "RXX", "1"), "conflict")
+    [task] = one_app.review.queue(REVIEWER).tasks
+    client = make_web(one_app)
+    sign_in(client, "reviewer")
+    for page in ("/review", f"/review/{task.id}"):
+        shown = client.get(page)
+        assert shown.status_code == 200
+        assert "Tracing" in shown.text or "conflict with tracing" in shown.text
+    post(client, f"/review/{task.id}", {"verdict": "same-person", "reason": "seen the card"})
+    assert one_app.review.queue(REVIEWER).tasks == ()
+    one_app.close()
 
 
 def test_a_withdrawn_number_takes_no_part_any_more(app: App) -> None:
