@@ -56,8 +56,7 @@ class Committer(Generic[_In, _Out]):
     ) -> None:
         self._process = process
         self._failed = failed
-        self.max_batch = max_batch
-        """At most so many are processed together."""
+        self._max_batch = max_batch
         self._queue: queue.SimpleQueue[_Waiting[_In, _Out] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(max_waiting)
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
@@ -103,7 +102,7 @@ class Committer(Generic[_In, _Out]):
             return None
         batch = [first]
         until = time.monotonic() + LINGER_SECONDS
-        while len(batch) < self.max_batch:
+        while len(batch) < self._max_batch:
             patience = until - time.monotonic() if len(batch) < self.expected else 0
             try:
                 waiting = self._queue.get(timeout=patience) if patience > 0 else self._queue.get_nowait()

@@ -25,7 +25,6 @@ Forget = Callable[[str, str], None]
 LOOKUPS_AT_ONCE = 3
 """Threads: a query that comes while others wait for the disk is looked up meanwhile, and shares the next flush."""
 SEARCHES_AT_ONCE = 8
-_BUSY_SECONDS = 1.0
 
 
 class Desk:
@@ -36,12 +35,6 @@ class Desk:
         self._lookups = Committer(identifiers, None, name="lookups", threads=LOOKUPS_AT_ONCE)
         self._searches = Committer(persons, None, name="searches", max_batch=SEARCHES_AT_ONCE)
         self._forget = forget
-        self._asked_at = -_BUSY_SECONDS
-
-    @property
-    def busy(self) -> bool:
-        """Whether somebody asked a moment ago."""
-        return time.monotonic() - self._asked_at < _BUSY_SECONDS
 
     def start(self) -> None:
         """Start both threads."""
@@ -59,7 +52,6 @@ class Desk:
         Nothing in the bytes makes it raise.
         """
         started = time.perf_counter()
-        self._asked_at = time.monotonic()
         asked = Asked(None, "ascii")
         try:
             asked = read_query(raw, self._config)

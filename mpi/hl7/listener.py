@@ -16,7 +16,7 @@ from mpi.config import Config
 from mpi.domain.messages import AckCode, ErrorCode, MessageError, Outcome
 from mpi.hl7 import adt, batch, mllp
 from mpi.hl7.adt import Received
-from mpi.hl7.committer import FAILED, MAX_BATCH, Committer, Process
+from mpi.hl7.committer import FAILED, Committer, Process
 from mpi.hl7.desk import Desk
 from mpi.hl7.enhanced import acknowledgements
 from mpi.hl7.reader import Unreadable, read_header
@@ -27,8 +27,6 @@ _CHUNK = 64 * 1024
 _SPECIAL = re.compile(rb"QBP|QCN|ACK|MCF|[FB]HS")
 _KINDS = {"QBP": "query", "QCN": "query", "ACK": "acknowledgement", "MCF": "acknowledgement"}
 _ACTIVE_SECONDS = 0.25
-FEW = 2
-"""Messages of one transaction while queries are asked: their audit goes with it, and must not wait for a long one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,6 @@ class Listener:
         received = self._read(frame, peer)
         read = time.perf_counter()
         self._committer.expected = self._active()
-        self._committer.max_batch = FEW if self._desk and self._desk.busy else MAX_BATCH
         outcome = await self._committer.submit(received.inbound)
         _log_outcome(received, outcome, (read - started) * 1000, (time.perf_counter() - started) * 1000)
         return acknowledgements(received, outcome)

@@ -7,6 +7,7 @@ that fails takes no other with it. Nothing is answered before the commit.
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -35,6 +36,9 @@ from mpi.store.unit_of_work import Store, UnitOfWork
 
 _log = logging.getLogger(__name__)
 
+READS_WAIT_SECONDS = 0.005
+"""A transaction this old is committed after the message in hand when the audit of reads waits for the database."""
+
 _GONE = Outcome(
     AckCode.REJECTED,
     (MessageError(ErrorCode.INTERNAL, "The message could not be stored now; send it again.", Severity.ERROR),),
@@ -59,7 +63,14 @@ class Inbox:
         self._model_kept = False
 
     def process(self, batch: Sequence[Inbound]) -> list[Outcome]:
-        """The outcome of each message, in order, all committed; after a temporary failure all AR and none stored."""
+        """The outcome of each message, in order, all committed; after a temporary failure AR for what is not stored."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(batch):
+            outcomes += self._first(batch[len(outcomes) :])
+        return outcomes
+
+    def _first(self, batch: Sequence[Inbound]) -> list[Outcome]:
+        """The outcomes of all messages, or of the first ones where somebody waits for the database."""
         try:
             return retrying(lambda: self._transaction(batch))
         except TemporaryFailure as error:
@@ -76,7 +87,11 @@ class Inbox:
         with self._store.writing() as unit:
             if not self._model_kept:
                 unit.registry.keep_model(self._model.hash, self._model.name, self._model.to_json())
-            outcomes = [self._receive(unit, message) for message in batch]
+            begun, outcomes = time.perf_counter(), []
+            for message in batch:
+                outcomes.append(self._receive(unit, message))
+                if self._store.reads.waiting and time.perf_counter() - begun > READS_WAIT_SECONDS:
+                    break
         self._model_kept = True
         return outcomes
 

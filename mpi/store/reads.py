@@ -54,6 +54,11 @@ class ReadAudits:
                 if ticket in self._waiting:
                     self._waiting.remove(ticket)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits, and would go along with a commit."""
+        return bool(self._waiting)
+
     def take(self) -> list[Ticket]:
         """What waits, for a transaction that is about to commit; give it to `finished` or `put_back` afterwards."""
         with self._changed:

@@ -1,7 +1,8 @@
 """The audit of reads: committed before the answer leaves, with a writer's transaction or alone, and never lost."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,10 +11,15 @@ from sqlalchemy import select
 from mpi.bootstrap import App
 from mpi.domain.audit import SYSTEM, Action, Actor, AuditEvent
 from mpi.domain.errors import StoreFailure, TemporaryFailure
+from mpi.domain.messages import Inbound, Outcome, Register
+from mpi.services import inbox
+from mpi.services.inbox import Inbox
 from mpi.store import audit
 from mpi.store.database import Database
 from mpi.store.tables import audit_event
-from mpi.store.unit_of_work import Store
+from mpi.store.unit_of_work import Store, UnitOfWork
+from tests.builders import a_record
+from tests.index import message, open_index
 
 
 def look(store: Store, name: str) -> None:
@@ -117,3 +123,50 @@ def test_a_read_gives_up_when_the_writer_never_ends(migrated_sqlite_url: str) ->
 
     assert looks(store) == []
     store.database.close()
+
+
+def test_a_batch_of_the_feed_is_committed_early_when_a_read_waits(
+    migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "READS_WAIT_SECONDS", 0.0)
+    app = open_index(migrated_sqlite_url)
+    receive, readers = Inbox._receive, []
+
+    def while_somebody_reads(own: Inbox, unit: UnitOfWork, one: Inbound) -> Outcome:
+        if not readers:
+            readers.append(in_thread(lambda: look(app.store, "reader")))
+            until = time.monotonic() + 10
+            while not app.store.reads.waiting and time.monotonic() < until:
+                time.sleep(0.001)
+        return receive(own, unit, one)
+
+    monkeypatch.setattr(Inbox, "_receive", while_somebody_reads)
+    outcomes = app.inbox.process([message(Register(a_record())) for _ in range(3)])
+    readers[0].join(10)
+
+    assert [outcome.ack for outcome in outcomes] == ["AA"] * 3
+    with app.store.reading() as unit:
+        actions = unit.connection.execute(select(audit_event.c.action).order_by(audit_event.c.seq)).scalars().all()
+    received = [n for n, action in enumerate(actions) if action == "message.received"]
+    assert received[0] < actions.index("crosswalk.read") < received[1]
+    app.close()
+
+
+def test_what_was_committed_early_is_answered_so_when_the_rest_fails(
+    migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_index(migrated_sqlite_url)
+    transaction, calls = Inbox._transaction, []
+
+    def goes_away(own: Inbox, batch: Sequence[Inbound]) -> list[Outcome]:
+        calls.append(len(batch))
+        if len(calls) > 1:
+            raise TemporaryFailure("the database is gone")
+        return transaction(own, batch[:1])
+
+    monkeypatch.setattr(Inbox, "_transaction", goes_away)
+    outcomes = app.inbox.process([message(Register(a_record())) for _ in range(3)])
+
+    assert [outcome.ack for outcome in outcomes] == ["AA", "AR", "AR"]
+    assert app.overview.counts().records == 1
+    app.close()
