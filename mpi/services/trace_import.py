@@ -26,6 +26,8 @@ from mpi.store.records import ACTIVE, MERGED, StoredRecord
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import Store, UnitOfWork
 
+ALL = 100_000
+"""Records that one number may stand on when it is replaced: every one of them must follow."""
 _REFERENCE = re.compile(r"R(\d{1,18})-(\d{1,9})", re.ASCII)
 SPELLINGS: dict[str, TraceOutcome] = {
     **{outcome.value: outcome for outcome in TraceOutcome},
@@ -206,7 +208,7 @@ class TraceImport:
             return []
         if end != old:
             raise _Refused(Fate.REFUSED, "the number asked about was replaced by another one before")
-        carriers = unit.records.get(unit.records.with_number(NHS, old)).values()
+        carriers = unit.records.get(unit.records.with_number(NHS, old, most=ALL)).values()
         event = cause.event(Action.NUMBER_SUPERSEDED, record_id=record.id, reason="tracing said so")
         unit.numbers.supersede(old, new, traced.source, event=event)
         return [one for one in carriers if one.id != record.id]
@@ -270,7 +272,7 @@ class TraceImport:
             survivor = unit.numbers.survivor(number)
             if survivor == number:
                 raise NotFound("no other number stands for this one")
-            carriers = unit.records.get(unit.records.with_number(NHS, survivor)).values()
+            carriers = unit.records.get(unit.records.with_number(NHS, survivor, most=ALL)).values()
             touched = [one for one in carriers if self._own(one).nhs == number]
             event = cause.event(Action.NUMBER_RESTORED, reason=reason)
             unit.numbers.take_back(number, reason, event=event)

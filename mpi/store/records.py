@@ -183,7 +183,7 @@ _records_with_number = (
         identifier.c.valid_to.is_(None),
     )
     .order_by(identifier.c.record_id)
-    .limit(200)
+    .limit(bindparam("most"))
 )
 _count = select(func.count()).select_from(t)
 
@@ -596,9 +596,9 @@ class Records:
         """A list of ids as one parameter: JSON for SQLite, an array for PostgreSQL."""
         return _dump(list(ids)) if self._dialect == "sqlite" else list(ids)
 
-    def with_number(self, authority: str, value: str) -> list[int]:
-        """Ids of the records that carry this identifier now (at most 200)."""
-        values = {"authority": authority, "value": value}
+    def with_number(self, authority: str, value: str, *, most: int = 200) -> list[int]:
+        """Ids of the records that carry this identifier now (at most `most`)."""
+        values = {"authority": authority, "value": value, "most": most}
         return list(self._connection.execute(_records_with_number, values).scalars())
 
     def count(self) -> int:
