@@ -82,15 +82,19 @@ class Column:
         return self.ints(lambda value: value.split() != [value]) > 0
 
     @cached_property
-    def dates(self) -> tuple[Ints, Ints]:
-        """ISO dates as one number of year, month and day, each a code of 20 bits, and the same with the latter changed.
+    def days(self) -> tuple[Ints, Ints, Ints]:
+        """Year, month and day of ISO dates, -1 behind the last for a missing one."""
+        digits = self.matrix[:, :10].astype(np.int64) - ord("0")
+        if digits.shape[1] < 10:
+            digits = np.zeros((len(self), 10), dtype=np.int64)
+        whole = (1000, 100, 10, 1) @ digits[:, :4].T, (10, 1) @ digits[:, 5:7].T, (10, 1) @ digits[:, 8:10].T
+        year, month, day = (np.append(part, -1) for part in whole)
+        return year, month, day
 
-        Month and day are coded alike, so that one can stand in the other's place.
-        """
-        year = self.numbered(lambda value: value[:4])[0]
-        texts = sorted({part for value in self.values for part in (value[5:7], value[8:])})
-        place = {text: n for n, text in enumerate(texts)}
-        month, day = self.ints(lambda value: place[value[5:7]]), self.ints(lambda value: place[value[8:]])
+    @cached_property
+    def dates(self) -> tuple[Ints, Ints]:
+        """ISO dates as one number of year, month and day, 20 bits each, and the same with the latter two exchanged."""
+        year, month, day = self.days
         return (year << 40) + (month << 20) + day, (year << 40) + (day << 20) + month
 
     @cached_property

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mpi.engines.local.columns import Column, Ints, Table
 from mpi.engines.local.room import Room
-from mpi.matching.block import BLOCK_LIMIT, MAX_KEYS, either_order, halves, sound
+from mpi.matching.block import BLOCK_LIMIT, MAX_KEYS, halves, sound
 
 _AT_ONCE = 1 << 21
 """Pairs taken apart at a time."""
@@ -54,18 +54,14 @@ def _names(table: Table) -> tuple[list[Ints], Ints, Ints]:
     return sounds, own_family, own_given
 
 
-def _day(text: str) -> int:
-    year, month, day = text.split("-")
-    return (int(year) * 13 + int(month)) * 32 + int(day)
-
-
 def _packed(*parts: Ints | NDArray[np.int32]) -> Ints:
     """One number for the parts of a key, -1 where one is missing; parts but the first are less than 2**20."""
     code = parts[0].astype(np.int64)
     missing = code < 0
     for part in parts[1:]:
         missing |= part < 0
-        code = code * _SLOT + part
+        code *= _SLOT
+        code += part
     code[missing] = -1
     return code
 
@@ -74,10 +70,7 @@ def slots(table: Table) -> list[tuple[str, Ints]]:
     """The keys of all records in the order of `blocking_keys`: a kind and a column for each key a record can have."""
     names, family, given = _names(table)
     birth = table.column("birth")
-    day = birth.ints(_day)[birth.codes]
-    either = birth.ints(lambda value: _day(either_order(value)))[birth.codes]
-    year = birth.ints(lambda value: int(value[:4]))[birth.codes]
-    birthday = birth.ints(lambda value: int(value[5:7]) * 32 + int(value[8:]))[birth.codes]
+    day, either, year, birthday = (part[birth.codes] for part in _days(birth))
     other = np.where(given == family, -1, given)
     low, high = np.minimum(family, given), np.maximum(family, given)
     postcode, address = table.column("postcode"), table.column("address")
@@ -99,6 +92,17 @@ def slots(table: Table) -> list[tuple[str, Ints]]:
         *(("h", _packed(half, name)) for half in _halves(table.column("other_id")) for name in (family, other)),
     ]
     return _few(found, table.flag("placeholder"))
+
+
+def _days(birth: Column) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of each birth date a number for the day, for `mpi.matching.block.either_order` of it, its year and birthday."""
+    year, month, day = birth.days
+    exchanged = (day <= 12) & (day < month)
+    first, last = np.where(exchanged, day, month), np.where(exchanged, month, day)
+    found = (year * 13 + month) * 32 + day, (year * 13 + first) * 32 + last, year, month * 32 + day
+    for part in found:
+        part[-1] = -1
+    return found
 
 
 def _halves(column: Column) -> list[Ints]:

@@ -62,6 +62,6 @@ def family(column: Column, x: Any, y: Any, *, connection: Any) -> Ints:
 def birth(column: Column, x: Any, y: Any) -> Ints:
     """The standing of whole birth dates."""
     close = kernels.day_month_swapped(column, x, y) | kernels.one_edit(column, x, y)
-    year = column.ints(lambda value: int(value[:4]))
+    year = column.days[0]
     close |= (kernels.date_parts(column, x, y) >= 2) & (np.abs(year[x] - year[y]) < GENERATION)
     return np.where(close, _CLOSE, _DIFFERENT)
