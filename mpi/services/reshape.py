@@ -127,7 +127,8 @@ class Reshaper:
         for record_id in changed:
             into = self.after.merged.get(record_id)
             if into is not None:
-                record = self.lives.records[record_id]
+                # As it is now: giving back may have changed it since it was gathered.
+                record = self.unit.records.get([record_id])[record_id]
                 event = self._event(Action.RECORD_MERGED, detail={"survivor": into[0]})
                 keys = identity.keys_of(record)
                 self.unit.records.set_status(record, MERGED, into[0], keys, event=event, renamed=into[1])
