@@ -171,9 +171,7 @@ class Courier:
         """One round over what is due; whether anything was sent or refused."""
         if time.monotonic() < self._not_before:
             return False
-        with self._store.reading() as unit:
-            blocked = _Blocked(unit.outbox.put_off(self.subscriber.name))
-            due = unit.outbox.due(self.subscriber.name, BATCH)
+        blocked, due = self._due()
         if not due:
             return False
         answered: list[tuple[StoredNotification, Answer]] = []
@@ -203,6 +201,16 @@ class Courier:
         else:
             self._failures = 0
         return moved
+
+    def _due(self) -> tuple["_Blocked", list[StoredNotification]]:
+        """What can be sent now, and what holds back others."""
+        name, after, found = self.subscriber.name, 0, list[StoredNotification]()
+        with self._store.reading() as unit:
+            blocked = _Blocked(unit.outbox.put_off(name))
+            while len(found) < BATCH and (page := unit.outbox.due(name, after, BATCH)):
+                found += [one for one in page if not blocked.stop(one)]
+                after = page[-1].id
+        return blocked, found
 
     def _deliver(self, one: StoredNotification) -> Answer:
         """The answer to one notification; many receivers close after each answer, and are called again at once."""

@@ -143,7 +143,11 @@ _insert = insert(notification)
 _waits = and_(notification.c.subscriber == bindparam("of"), notification.c.state == WAITING)
 _due = (
     select(notification)
-    .where(_waits, (notification.c.not_before.is_(None)) | (notification.c.not_before <= bindparam("now")))
+    .where(
+        _waits,
+        notification.c.id > bindparam("after"),
+        (notification.c.not_before.is_(None)) | (notification.c.not_before <= bindparam("now")),
+    )
     .order_by(notification.c.id)
     .limit(bindparam("most"))
 )
@@ -290,9 +294,9 @@ class OutboxTable:
         if rows:
             self._connection.execute(_insert, rows)
 
-    def due(self, name: str, most: int) -> list[StoredNotification]:
-        """Notifications that wait for nothing but to be sent, oldest first."""
-        values = {"of": name, "now": self._trail.now, "most": most}
+    def due(self, name: str, after: int, most: int) -> list[StoredNotification]:
+        """Notifications after number `after` that wait for nothing but to be sent, oldest first."""
+        values = {"of": name, "after": after, "now": self._trail.now, "most": most}
         return [_stored(row) for row in self._connection.execute(_due, values)]
 
     def put_off(self, name: str) -> list[StoredNotification]:

@@ -239,6 +239,23 @@ def test_a_refused_one_holds_back_what_comes_after_it_and_nothing_else(index: Ap
     assert told(index, taker) == [{"RXX": ["1"]}, {"RXX": ["1"], "RYY": ["2"]}]
 
 
+def test_much_that_waits_for_a_refused_one_holds_back_nobody_else(
+    index: App, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpi.services.courier.BATCH", 2)
+    numbers = Subscriber("NUMBERS", "127.0.0.1", 1, ("NHS",))
+    register(index, "RXX", "1", family_name="Ellwood", nhs_number=nhs_number(20))
+    taker.answers = refusals(1)
+    assert told(index, taker, numbers) == []
+    for n in range(21, 26):
+        register(index, "RXX", "1", family_name="Ellwood", nhs_number=nhs_number(n))
+        assert told(index, taker, numbers) == []
+    register(index, "RXX", "8", **other_person(), nhs_number=nhs_number(30))
+    assert told(index, taker, numbers) == [{"NHS": [nhs_number(30)]}]
+    hurry(index)
+    assert told(index, taker, numbers) == [{"NHS": [nhs_number(n)]} for n in range(20, 26)]
+
+
 def test_what_names_the_same_number_waits_too_though_it_is_another_person(index: App, taker: Taker) -> None:
     likely_twins(index)
     index.review.decide(REVIEWER, pending(index), Verdict.SAME, "one chart")
