@@ -34,6 +34,7 @@ MOST_MESSAGES = 50
 _ANOTHER = "An update describes another person than the one who was registered under this number."
 _TWIN = "An update gives this number another given name, with the birth date and home of before: perhaps a twin."
 _NUMBERS = "An update changes the verified NHS number, and with it name, birth date or sex."
+_NUMBER_ALONE = "An update changes the NHS number, and little beside the name says that it is the same person."
 _GENERATIONS = "An update gives this number a birth date a generation apart: perhaps a relative of the same name."
 _BY_STEPS = "Step by step, updates have turned the record into another person."
 _WAITING = "Another update of this number is held, and this one may belong to it."
@@ -52,19 +53,32 @@ def another(model: LinkageModel, before: Prepared, after: Prepared) -> str | Non
     """Why these values look like another person than those, in plain English; None where they may well be one.
 
     A correction of one field leaves enough that agrees (`link` bits without the NHS number, which clerks copy). But
-    another given name with the same birth date and home is what a twin looks like, and the same name a generation
-    apart is father and son.
+    another given name with the same birth date and home is what a twin looks like, the same name a generation apart is
+    father and son, and the same name with another NHS number and little else a namesake.
     """
-    if before.placeholder or after.placeholder or not clearly_another(before, after):
+    if before.placeholder or after.placeholder:
         return None
+    if not clearly_another(before, after):
+        return _NUMBER_ALONE if _namesakes(model, before, after) else None
     if verified_numbers_differ(before, after):
         return _NUMBERS
-    judged = judge(model, before, after)
-    if without(model, judged, "nhs_number") < model.thresholds.link:
+    if _rest(model, before, after) < model.thresholds.link:
         return _ANOTHER
     if decide_pair(model, before, after).rule is HardRule.TWINS:
         return _TWIN
     return _GENERATIONS if _generations_apart(before, after) else None
+
+
+def _rest(model: LinkageModel, before: Prepared, after: Prepared) -> float:
+    """The weight of the two in bits, the NHS number left out."""
+    return without(model, judge(model, before, after), "nhs_number")
+
+
+def _namesakes(model: LinkageModel, before: Prepared, after: Prepared) -> bool:
+    """Whether another NHS number comes with too little that agrees: two people may share a name, and hardly more."""
+    if before.nhs is None or after.nhs is None or before.nhs == after.nhs:
+        return False
+    return _rest(model, before, after) < model.thresholds.link
 
 
 def _generations_apart(before: Prepared, after: Prepared) -> bool:

@@ -104,6 +104,8 @@ class Held:
         given, number = task.evidence["given"], waiting(task).record.local_id
         both = unit.records.get([given["old"], given["new"]])
         old, new = both[given["old"]], both[given["new"]]
+        if new.local_id != number:
+            raise Conflict("the number has been given to somebody else once more; take that answer back first")
         if new.held_task is not None or new.status == MERGED:
             raise Conflict("the number has been merged, or an update of it is held by now; settle that first")
         _set_aside(unit, new, cause, "the number was not given to somebody else")
