@@ -66,15 +66,15 @@ class Facts:
 def could_be_two(a: Prepared, b: Prepared) -> bool:
     """Given names that two children of one birth may bear: an initial, similar ones, two short forms of one name.
 
-    A name and its short form are one name, but for a boy and a girl, or where it is short for other names too: EMMA
-    and EMMIE may be EMMA and EMILY.
+    A name and its short form are one name, but for a boy and a girl, where a twin is known, or where it is short for
+    other names too: EMMA and EMMIE may be EMMA and EMILY.
     """
     x, y = a.given, b.given
     if x is None or y is None or len(x) == 1 or len(y) == 1:
         return True
     if x == y or rules.names_exchanged(a, b):
         return False
-    return not only_short_form(x, y) or rules.sex(a, b) is Standing.DIFFERENT
+    return not only_short_form(x, y) or rules.sex(a, b) is Standing.DIFFERENT or of_several(a, b)
 
 
 def perhaps_one_home(a: Prepared, b: Prepared) -> bool:
@@ -91,6 +91,11 @@ def perhaps_one_home(a: Prepared, b: Prepared) -> bool:
 def only_a_year(a: Prepared, b: Prepared) -> bool:
     """Both born on the same 1 January: what is written of people who know only the year says no more than that."""
     return a.birth is not None and a.birth == b.birth and a.birth.endswith("-01-01")
+
+
+def of_several(a: Prepared, b: Prepared) -> bool:
+    """A side's place in a multiple birth is known: there is a twin."""
+    return a.birth_order is not None or b.birth_order is not None
 
 
 def facts_of(a: Prepared, b: Prepared) -> int:
@@ -112,7 +117,7 @@ def facts_of(a: Prepared, b: Prepared) -> int:
         could_be_two(a, b),
         perhaps_one_home(a, b),
         only_a_year(a, b),
-        a.birth_order is not None or b.birth_order is not None,
+        of_several(a, b),
     )
     packed = CODES[rules.given(a, b)] | CODES[rules.family(a, b)] << 2
     packed |= CODES[rules.birth(a, b)] << 4 | CODES[rules.sex(a, b)] << 6

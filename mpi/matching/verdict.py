@@ -92,10 +92,11 @@ class _Pair:
 
     @property
     def names_of_two(self) -> bool:
-        """Given names that two children of one birth may bear: merely alike, or at one home short for two names."""
+        """Given names that children of one birth may bear: merely alike, or forms of one name where a twin is near."""
         if not self.has("could_be_two"):
             return False
-        return self.given is Standing.CLOSE or (self.given is Standing.SAME and self.has("share_home"))
+        near = self.has("share_home") or self.has("of_several")
+        return self.given is Standing.CLOSE or (self.given is Standing.SAME and near)
 
 
 @lru_cache(maxsize=1 << 16)

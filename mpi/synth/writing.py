@@ -5,6 +5,7 @@ from random import Random
 from typing import Protocol
 
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
+from mpi.matching.nicknames import are_nicknames
 from mpi.synth.faults import by_ear, by_finger, short_form, wrong_digit
 from mpi.synth.homes import Home
 from mpi.synth.hospitals import Hospital
@@ -125,9 +126,11 @@ class Writing:
         return family, given, middle
 
     def _a_twins_name(self, name: str) -> bool:
-        """Nobody is called by the name of their own twin."""
+        """Nobody is called by a form of the name of their own twin."""
         mine = self.person.birth
-        return mine != "" and any(p.birth == mine and p.given == name for p in self.people)
+        return mine != "" and any(
+            p.birth == mine and (p.given == name or are_nicknames(p.given, name)) for p in self.people
+        )
 
     def _one_of_two(self, family: str) -> str:
         if "-" in family:

@@ -74,6 +74,8 @@ TABLE = """
 | twins, the same and a slip in one birth date | WAKEGRAVE, EWAN, 2015-02-18, M, LS6 4QB, order=2, nhs=9990000018, status=01 | WAKEGRAVE, EVAN, 2015-02-13, -, LS6 4QB, nhs=9990000018, status=02 | review | twins |
 | a slip in the name of a twin, one verified number | WAKEGRAVE, EWAN, 2015-02-18, M, LS6 4QB, order=2, nhs=9990000018, status=01 | WAKEGRAVE, EVAN, 2015-02-18, -, LS6 4QB, nhs=9990000018, status=01 | link | |
 | a slip in the name of nobody's twin, one number | WAKEGRAVE, EWAN, 2015-02-18, M, LS6 4QB, nhs=9990000018, status=01 | WAKEGRAVE, EVAN, 2015-02-18, -, LS6 4QB, nhs=9990000018, status=02 | link | |
+| twins, one known by a form of the other's name, one moved | WAKEGRAVE, CATHERINE, 2019-01-29, F, LS6 4QB | WAKEGRAVE, KATIE, 2019-01-29, F, EX4 9ZZ, order=2 | review | same-household-only |
+| a form of the name of nobody's twin, moved house | WAKEGRAVE, CATHERINE, 2019-01-29, F, LS6 4QB | WAKEGRAVE, KATIE, 2019-01-29, F, LS6 8ZZ | link | |
 | twins, a girl and a boy of one insurance | WAKEGRAVE, EMMA, 2015-03-02, F, -, other=POL12345 | WAKEGRAVE, JACK, 2015-03-02, M, -, other=POL12345 | review | same-household-only |
 | twins without names, the mother's e-mail address | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | SMITH, -, 2025-03-02, F, LS6 4QB, email=m@example.org | review | same-household-only |
 | two men who know only their year, one hostel | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | TESFAYE, DAWIT, 1990-01-01, M, LS6 4QB | review | same-household-only |

@@ -91,7 +91,7 @@ class PairFacts:
         different = asked[standing[asked] == _DIFFERENT]
         standing[different[self._middle_names(different)]] = _CLOSE
         short = values.ask("short forms", standings.first_is_short_form, asked, x[asked], y[asked])
-        two[asked] |= ~short | (self._sex()[asked] == _DIFFERENT)
+        two[asked] |= ~short | (self._sex()[asked] == _DIFFERENT) | self._either("birth_order")[asked]
         return standing, two
 
     def _middle_names(self, pairs: Ints) -> Bools:
