@@ -1,6 +1,7 @@
 """The golden record of a person, out of what its records say and since when."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mpi.config import Config
 from mpi.domain.survivorship import Chosen, Criterion, Rules, Said, golden
@@ -22,12 +23,14 @@ def golden_record(unit: UnitOfWork, config: Config, shown: Sequence[RecordView])
 
 
 def _said(unit: UnitOfWork, view: RecordView, record: StoredRecord) -> Said:
+    # The number that counts: what tracing found, or what replaced the recorded one.
+    said = replace(view.recorded, nhs_number=view.nhs_number) if view.nhs_number else view.recorded
     return Said(
         view.record_id,
         record.authority,  # counts for the rules; the view says what may be shown of it
-        view.recorded,
+        said,
         view.nhs_verified,
-        _since(view.recorded.as_dict(), unit.records.versions(record)),
+        _since(said.as_dict(), unit.records.versions(record)),
         frozenset(problem.field for problem in view.problems),
     )
 

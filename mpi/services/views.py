@@ -6,10 +6,11 @@ from mpi.config import Config
 from mpi.domain.decision import HardRule
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.review import TaskState, TaskType
+from mpi.matching import nhs_number
 from mpi.matching.home import without_home as without_home
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.firewall import after_update, waiting
 from mpi.store.audit import AuditLine
 from mpi.store.persons import StoredLink
@@ -51,6 +52,10 @@ class RecordView:
     weight: float | None
     source: str
     updated_at: str
+    nhs_number: str | None = None
+    """The number that counts: what tracing found, what stands for a superseded one, else the recorded one if usable."""
+    nhs_status: str | None = None
+    """Its status code, by tracing where that said more than the hospital; None: none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ def record_view(
     """A record as it may be shown: of a restricted person without where the person lives or is registered."""
     authority = config.authority(record.authority)
     recorded = withheld(record.recorded) if restricted else record.recorded
+    prepared = Prepared.from_json(record.prepared)
     return RecordView(
         record_id=record.id,
         authority=WITHHELD if restricted else record.authority,
@@ -145,7 +151,7 @@ def record_view(
         status=record.status,
         restricted=restricted,
         recorded=recorded,
-        nhs_verified=Prepared.from_json(record.prepared).nhs_verified,
+        nhs_verified=prepared.nhs_verified,
         problems=tuple(p for p in record.problems if not (restricted and p.field in HIDDEN)),
         enterprise_id=enterprise_id,
         linked_since=link.valid_from if link else None,
@@ -153,6 +159,8 @@ def record_view(
         weight=link.grounds.weight if link and not restricted else None,
         source=WITHHELD if restricted else record.source,
         updated_at=record.updated_at,
+        nhs_number=prepared.nhs,
+        nhs_status=numbers.status_of(record),
     )
 
 
@@ -222,6 +230,8 @@ def _after_update(unit: UnitOfWork, config: Config, left: RecordView, task: Stor
         weight=None,
         source=WITHHELD if restricted else update.source,
         updated_at=task.updated_at,
+        nhs_number=prepared.nhs,
+        nhs_status=nhs_number.status(recorded.nhs_number_status or ""),
     )
 
 

@@ -157,13 +157,19 @@ class NhsNumber:
 def nhs_number_of(record: RecordView) -> NhsNumber:
     """The record's NHS number with its verification."""
     recorded = record.recorded.nhs_number
-    note = nhs_status(record.recorded.nhs_number_status or "")
+    note = NHS_STATUS.get(record.nhs_status or "")
+    counts = record.nhs_number
+    if counts is not None and counts != nhs_number.normalise(recorded or ""):
+        said = f"{nhs_number.display(nhs_number.normalise(recorded))} recorded" if recorded else "none recorded"
+        return NhsNumber(nhs_number.display(counts), record.nhs_verified, True, f"by tracing; {said}")
     if not recorded:
         return NhsNumber(None, False, False, note)
     problem = next((p.problem for p in record.problems if p.field == "nhs_number"), None)
     digits = nhs_number.display(nhs_number.normalise(recorded))
     if problem is not None:
         return NhsNumber(digits, False, False, PROBLEMS.get(problem, problem))
+    if counts is None:
+        return NhsNumber(digits, False, False, "tracing says that it was withdrawn")
     return NhsNumber(digits, record.nhs_verified, True, None if record.nhs_verified else note)
 
 

@@ -26,6 +26,7 @@ from mpi.services.identity import Cause
 from mpi.services.trace_export import Counts, Restricted
 from mpi.services.trace_import import Taken, TraceRow
 from mpi.store.tables import audit_event
+from mpi.web.words import nhs_number_of
 from tests.builders import a_record, nhs_number, with_wrong_check_digit
 from tests.index import MACHINE, REVIEWER, config_for, merge, open_index, persons_of, register, send
 from tests.invariants import check_index
@@ -342,6 +343,31 @@ def test_a_conflict_is_decided_on_its_page(migrated_sqlite_url: str) -> None:
     post(client, f"/review/{task.id}", {"verdict": "same-person", "reason": "seen the card"})
     assert one_app.review.queue(REVIEWER).tasks == ()
     one_app.close()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "returned", "shown"),
+    [
+        pytest.param("verified", OLD, (OLD, True, None), id="verified"),
+        pytest.param("superseded", NEW, (NEW, True, "by tracing"), id="superseded"),
+        pytest.param("conflict", "", (OLD, False, "trace needs resolving"), id="conflict"),
+        pytest.param("no-match", "", (OLD, False, "trace tried"), id="no-match"),
+        pytest.param("invalidated", "", (OLD, False, "withdrawn"), id="withdrawn"),
+    ],
+)
+def test_pages_show_the_number_that_counts(
+    one_app: App, outcome: str, returned: str, shown: tuple[str, bool, str | None]
+) -> None:
+    register(one_app, "RXX", "1", nhs_number=OLD, nhs_number_status="02")
+    answer(one_app, reference(one_app, "RXX", "1"), outcome, returned)
+    [person] = persons_of(one_app, ("RXX", "1"))
+    view = one_app.people.person(REVIEWER, person)
+    [record] = view.records
+    found = nhs_number_of(record)
+    assert {one.value for one in view.golden if one.field == "nhs_number"} == {shown[0]}
+    number, verified, note = shown
+    assert ((found.number or "").replace(" ", ""), found.verified) == (number, verified)
+    assert (found.note is None) if note is None else note in (found.note or "")
 
 
 def test_a_withdrawn_number_takes_no_part_any_more(app: App) -> None:
