@@ -5,6 +5,7 @@ takes over only when it has seen no beat for a while by its own clock, so that t
 What is sent is marked afterwards: a courier that dies between sends again, under the same control id.
 """
 
+import contextlib
 import logging
 import os
 import random
@@ -224,13 +225,14 @@ class Courier:
 
     def _hang_up(self) -> None:
         # A connection kept open between rounds dies unseen behind firewalls; the next message would wait for nothing.
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        line, self._line = self._line, None
+        if line is not None:
+            with contextlib.suppress(OSError):
+                line.close()
 
     def _pause(self, problem: str) -> None:
         """Leave the subscriber alone for a while, longer each time."""
-        pause = min(LONGEST_PAUSE, 2.0**self._failures) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads tries, no secret
+        pause = _growing(self._failures) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads tries, no secret
         self._failures += 1
         self._not_before = time.monotonic() + pause
         level = logging.WARNING if self._failures in (1, 5) else logging.INFO
@@ -280,11 +282,16 @@ class Courier:
                 "notification given up", extra={"facts": {**self._facts(answer.problem), "notification": one.id}}
             )
         else:
-            again = datetime.now(UTC) + timedelta(seconds=min(LONGEST_PAUSE, 2.0**attempts))
+            again = datetime.now(UTC) + timedelta(seconds=_growing(attempts))
             unit.outbox.refuse(one, attempts, stamp(again), answer.problem or "refused")
 
     def _facts(self, problem: str | None) -> dict[str, object]:
         return {"subscriber": self.subscriber.name, "problem": problem}
+
+
+def _growing(times: int) -> float:
+    """Seconds to wait after so many failures: 1, 2, 4 ... up to the longest pause, however many there were."""
+    return min(LONGEST_PAUSE, 2.0 ** min(times, 30))
 
 
 class _Blocked:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from mpi.bootstrap import App, build
 from mpi.config import Config, Subscriber
 from mpi.domain.audit import Actor
-from mpi.domain.errors import Conflict, NotFound
+from mpi.domain.errors import Conflict, NotFound, TemporaryFailure
 from mpi.domain.messages import MergePair, Register, Rename
 from mpi.domain.person import Identifier
 from mpi.domain.review import Verdict
@@ -348,6 +348,33 @@ def test_two_couriers_do_not_send_at_once(index: App, taker: Taker) -> None:
     assert second.holds
     second.release()
     assert len(taker.taken) == 1
+
+
+def test_a_subscriber_that_is_away_for_weeks_is_still_told(
+    index: App, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(index, "RXX", "1", **TWINS)
+    index.outbox.enrol()
+    away = [True]
+
+    def connect(_: Subscriber) -> Taker:
+        if away[0]:
+            raise TemporaryFailure("does not answer")
+        return taker
+
+    clock = [0.0]
+    monkeypatch.setattr("mpi.services.courier.time.monotonic", lambda: clock[0])
+    courier = Courier(index.store, index.outbox, PACS, connect)
+    courier._failures = 1200
+    for _ in range(3):
+        courier.step()
+        clock[0] += 400
+    away[0] = False
+    courier.step()
+    assert [by_domain(one) for one in taker.taken] == [{"RXX": ["1"]}]
+    [pacs] = [one for one in index.outbox.deliveries() if one.name == "PACS"]
+    assert (pacs.failures, pacs.problem) == (0, None)
+    courier.release()
 
 
 def test_of_many_that_try_at_once_one_sends(index: App, taker: Taker) -> None:
