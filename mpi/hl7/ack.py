@@ -5,6 +5,7 @@ byte. From v2.5 ERR has location, code and severity of each error; before, ERR-1
 warning on an accepted message stands in MSA-3 only, since ERR-1 has no severity and would read as a failure.
 """
 
+import contextlib
 import itertools
 import re
 import secrets
@@ -91,16 +92,22 @@ class Answering:
         """`segment` without control characters, which would end it."""
         return _CONTROL.sub(" ", segment)
 
-    def encoded(self, segments: Sequence[str]) -> bytes:
-        """The segments as they travel: in the character set of the message, or in UTF-8 where that lacks a letter."""
-        try:
-            return "".join(segment + "\r" for segment in segments).encode(self._codec)
-        except UnicodeEncodeError:
-            fields = segments[0].split(self.marks.field)
-            fields += [""] * (18 - len(fields))
-            fields[17] = "UNICODE UTF-8"
-            text = "".join(segment + "\r" for segment in [self.marks.field.join(fields), *segments[1:]])
-            return text.encode("utf-8", errors="replace")
+    def encoded(self, segments: Sequence[str], *, new_text: bool = False) -> bytes:
+        """The segments as they travel: in the character set of the message, or in UTF-8 where that lacks a letter.
+
+        `new_text` says that there is more in them than the message said: then the set of letters beyond ASCII must be
+        declared, also where the message declared none.
+        """
+        text = "".join(segment + "\r" for segment in segments)
+        fields = segments[0].split(self.marks.field)
+        declared = len(fields) > 17 and fields[17]
+        if declared or not new_text or text.isascii():
+            with contextlib.suppress(UnicodeEncodeError):
+                return text.encode(self._codec)
+        fields += [""] * (18 - len(fields))
+        fields[17] = "UNICODE UTF-8"
+        text = "".join(segment + "\r" for segment in [self.marks.field.join(fields), *segments[1:]])
+        return text.encode("utf-8", errors="replace")
 
 
 def acknowledge(received: Received, outcome: Outcome, *, code: str | None = None, enhanced: bool = False) -> bytes:

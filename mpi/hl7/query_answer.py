@@ -98,7 +98,8 @@ def _respond(
     if hits is not None:
         qak += ["", *(str(number) for number in hits)]
     echo = [answer.plain(asked.qpd.written)] if asked.qpd else []
-    return answer.encoded([answer.msh(*kind), *msa, answer.plain(answer.marks.field.join(qak)), *echo, *rest])
+    segments = [answer.msh(*kind), *msa, answer.plain(answer.marks.field.join(qak)), *echo, *rest]
+    return answer.encoded(segments, new_text=True)
 
 
 def _ack_msh(asked: Asked, answer: Answering) -> str:

@@ -82,6 +82,16 @@ def everybody(app: App) -> None:
         register(
             app, "RXX", f"300{number}", family_name="Okafor", given_name=given, birth_date=f"1980-0{number}-11", **own
         )
+    register(
+        app,
+        "RXX",
+        "1006",
+        family_name="Müller-Šimon",
+        given_name="Zoë",
+        birth_date="1972-02-02",
+        address_line="2 Rue é",
+    )
+    register(app, "RXX", "1007", family_name="Müller", given_name="Jörg", birth_date="1942-02-02", postcode="EX8 8AA")
     register(app, "RZZ", "9009", family_name="Elsewhere", given_name="Only", birth_date="1960-06-06")
 
 

@@ -50,7 +50,8 @@ def test_query_is_answered(answered: dict, file: str, place: int, case: queries.
 def test_hl7apy_reads_the_answer(file: str, place: int, case: queries.Case) -> None:
     for answer in case.answers.replace("PERCENT", "50.00").replace("|TIME|", "|20261101|").split("==\n"):
         text = answer.strip().replace("\n", "\r") + "\r"
-        ours, theirs = reader.read(text.encode("latin-1")), _parse(text)
+        codec = "utf-8" if "UTF-8" in text.split("\r")[0] else "latin-1"
+        ours, theirs = reader.read(text.encode(codec)), _parse(text)
 
         assert [segment.name for segment in ours.segments] == [segment.name for segment in theirs.children]
         assert theirs.msa.msa_2.to_er7() == ours.segments[1].text(2)
