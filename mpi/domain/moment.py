@@ -62,10 +62,12 @@ def older(one: str | None, other: str | None) -> bool:
 
 
 def latest(one: str | None, other: str | None) -> str | None:
-    """The later of two moments; the second where nobody can tell, unless it is unknown."""
+    """The later of two moments; the more exact one where nobody can tell."""
+    if one is None or older(one, other):
+        return other
     if other is None or older(other, one):
         return one
-    return other
+    return max(one, other, key=len)
 
 
 def ahead(said: str, now: str) -> bool:

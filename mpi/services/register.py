@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from mpi.config import Config
 from mpi.domain.audit import Action
 from mpi.domain.errors import BadInput
-from mpi.domain.moment import ahead, older
+from mpi.domain.moment import ahead, latest, older
 from mpi.domain.person import Demographics, Identifier, SourceRecord, ValueProblem
 from mpi.domain.replay import Kind, Statement
 from mpi.matching.block import blocking_keys
@@ -188,8 +188,9 @@ class Registrar:
     def _unchanged(self, unit: UnitOfWork, stored: StoredRecord, said_at: str | None, cause: Cause) -> Registered:
         current = identity.standing_link(unit, stored.id)
         event = cause.event(Action.RECORD_UNCHANGED, record_id=stored.id, person_id=current.person_id)
-        if said_at is not None and said_at != stored.said_at:
-            unit.records.hear_again(stored, said_at, event=event)
+        latest_word = latest(stored.said_at, said_at)
+        if latest_word is not None and latest_word != stored.said_at:
+            unit.records.hear_again(stored, latest_word, event=event)
         else:
             unit.audit(event)
         return Registered("unchanged", stored.id, current.person_id, stored.problems, False, ())

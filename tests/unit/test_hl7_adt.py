@@ -349,3 +349,28 @@ def test_a_number_that_a_family_shares_is_read_over(personal: bool, taken: str |
     command = adt.receive(raw, "test", configured).inbound.command
     assert isinstance(command, Register)
     assert command.record.changes.get("other_identifier") == taken
+
+
+@pytest.mark.parametrize(
+    ("updated", "event", "said_at"),
+    [
+        pytest.param("20260701093000", "20260801", "20260701083000", id="PID-33 before EVN-2"),
+        pytest.param("", "20260801", "20260801", id="EVN-2 where PID-33 is absent"),
+        pytest.param('""', "20260801", "20260801", id="EVN-2 where PID-33 is null"),
+        pytest.param("yesterday", "20260801", "20260801", id="EVN-2 where PID-33 is no time"),
+        pytest.param("", "", None, id="neither"),
+    ],
+)
+def test_when_a_message_says_that_it_was_so(updated: str, event: str, said_at: str | None) -> None:
+    segments = (f"EVN|A31|{event}", f"PID|||{OWN}" + "|" * 30 + updated)
+    command = received(*segments, event="A31").inbound.command
+    assert isinstance(command, Register)
+    assert command.record.said_at == said_at
+
+
+def test_a_source_whose_times_mean_something_else_says_nothing_of_time() -> None:
+    source = Source("PAS", "RXX", "RXX", times=False)
+    raw = f"MSH|^~\\&|PAS|RXX|MPI|RXX|||ADT^A31|1|P|2.5\rEVN|A31|20260801\rPID|||{OWN}\r".encode()
+    command = adt.receive(raw, "peer", Config(authorities=CONFIG.authorities, sources=(source,))).inbound.command
+    assert isinstance(command, Register)
+    assert command.record.said_at is None
