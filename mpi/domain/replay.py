@@ -27,7 +27,7 @@ class Kind(StrEnum):
     RENAME = "rename"
     """The same, and `other` was made for it: it is the one record under another number."""
     PUT = "put"
-    """Record `one` belongs to `person`, whatever else: what is written down when nobody said more."""
+    """Record `one`, alone, leaves for the person of `other`; without that for `person`, whatever else was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +291,13 @@ class _Fold:
         self._leave(before, state.person_of[keeping])
 
     def _put(self, change: Change, said: Statement) -> None:
-        if said.person is None or said.one in self.state.merged:
+        to = self._person(said.other) if said.other is not None else said.person
+        if to is None or said.one in self.state.merged:
             return
         before = self.state.person_of.get(said.one)
-        if before == said.person:
+        if before == to:
             self.state.origin[said.one] = change.at
             return
-        self._may_move({said.one}, said.person)
-        self._settle(said.one, said.person, change.at)
-        self._leave(before, said.person)
+        self._may_move({said.one}, to)
+        self._settle(said.one, to, change.at)
+        self._leave(before, to)

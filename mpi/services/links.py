@@ -186,7 +186,7 @@ class Linker:
         self, unit: UnitOfWork, current: StoredLink, person_id: int, target: StoredRecord, cause: Cause
     ) -> Linked:
         identity.move(unit, current, person_id, _grounds(current, MOVED, cause), cause, MOVED)
-        unit.history.say(Statement(Kind.PUT, current.record_id, None, person_id))
+        unit.history.say(Statement(Kind.PUT, current.record_id, target.id, person_id))
         identity.retire(unit, current.person_id, person_id, cause, MOVED)
         identity.settle_tasks(unit, [current.record_id, target.id], cause)
         return Linked("moved", current.record_id, person_id)

@@ -170,7 +170,8 @@ def _text(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:
 
 def _said(said: Statement, records: Mapping[int, StoredRecord]) -> str:
     one, other = (named(records.get(r)) if r is not None else "" for r in (said.one, said.other))
-    return _WORDS[said.kind].format(one=one, other=other)
+    words = "{one} was moved to the person of {other}" if said.kind is Kind.PUT and other else _WORDS[said.kind]
+    return words.format(one=one, other=other)
 
 
 def named(record: StoredRecord | None) -> Named:

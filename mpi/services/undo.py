@@ -227,7 +227,7 @@ def _by_machine(change: StoredChange) -> bool:
 
 def _pairs(change: StoredChange) -> list[tuple[int, int]]:
     """Those whom a change put together."""
-    kinds = (Kind.LINK, Kind.JOIN, Kind.MERGE)
+    kinds = (Kind.LINK, Kind.JOIN, Kind.MERGE, Kind.PUT)
     return [(said.one, said.other) for said in change.statements if said.kind in kinds and said.other is not None]
 
 

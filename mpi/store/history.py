@@ -103,10 +103,12 @@ class History:
         trail = self._trail
         events = [event for _, event in trail.events[trail.closed :]]
         said, trail.said, trail.closed = tuple(trail.said), [], len(trail.events)
-        told = [event for event in events if event.action in _IDENTITY and not _first_link(event)]
+        left = {event.record_id for event in events if event.action is Action.UNLINKED}
+        told = [e for e in events if e.action in _IDENTITY and (e.record_id in left or not _first_link(e))]
         if not told and not said and undoes is None:
             return None
-        statements = said or tuple(_as_they_stand(told))
+        # What an undo does follows from what it takes back; only what it says beside that is its own.
+        statements = said if said or undoes is not None else tuple(_as_they_stand(told))
         if not statements and undoes is None:
             return None
         first = next((event for event in events if event.action in _IDENTITY), events[0] if events else None)
