@@ -230,9 +230,12 @@ def field_label(name: str) -> str:
     return FIELD_LABELS.get(name, name.replace("_", " "))
 
 
+_EVENT_PROBLEMS = {"unknown-number": "An event came about a number that is not known; many of them mean a lost feed."}
+
+
 def problem_text(code: str) -> str:
     """What is wrong with a value, in words."""
-    return PROBLEMS.get(code, code)
+    return _EVENT_PROBLEMS.get(code) or PROBLEMS.get(code, code)
 
 
 FILTERS = {
