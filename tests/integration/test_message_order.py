@@ -75,7 +75,7 @@ def fresh(empty: Path, tmp_path: Path) -> Iterator[Iterator[App]]:
 
 
 @settings(
-    max_examples=repeats(300), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    max_examples=repeats(200), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
 @given(order=st.permutations(_DAY))
 def test_any_order_of_a_day_ends_with_each_number_in_one_person(fresh: Iterator[App], order: list[Command]) -> None:

@@ -12,7 +12,7 @@ from mpi.domain.messages import AckCode, Inbound
 from mpi.domain.review import TaskState, Verdict
 from mpi.domain.roles import Role
 from mpi.hl7 import adt
-from tests.effort import repeats
+from tests.effort import SOAK, repeats
 from tests.golden.stories import stories
 from tests.index import open_index
 from tests.invariants import check_index
@@ -21,6 +21,7 @@ SENIOR = Actor("sam", Role.SENIOR_REVIEWER.value)
 MESSAGES = [raw for story in stories() for raw in story.messages]
 EVENTS = ["A08", "A24", "A28", "A29", "A31", "A37", "A40", "A43", "A46", "A47"]
 NUMBERS = "123456789"
+MANY = 400 if SOAK else 240
 HEADER = 60
 """Bytes of a message that stay as they are, so that most are still read."""
 
@@ -72,7 +73,7 @@ def test_mixed_and_broken_stories_leave_the_index_whole(migrated_sqlite_url: str
     draw = random.Random(seed)
     app = open_index(migrated_sqlite_url)
     acks: Counter[str] = Counter()
-    for first in range(0, 400, 8):
+    for first in range(0, MANY, 8):
         batch = [received(app, first + number, draw) for number in range(8)]
         for outcome in app.inbox.process(batch):
             acks[outcome.ack] += 1
