@@ -1,6 +1,7 @@
 """What is written is read back: the writer against the door, and against hl7apy."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,8 @@ def read_back(record: SourceRecord, event: str = "A28") -> SourceRecord:
     received = adt.receive(raw, "peer", CONFIG)
     assert (received.inbound.control_id, received.inbound.event) == ("C1", event)
     assert isinstance(received.inbound.command, Register)
-    return received.inbound.command.record
+    assert received.inbound.command.record.said_at is not None
+    return replace(received.inbound.command.record, said_at=None)
 
 
 WHOLE = {
@@ -95,7 +97,8 @@ def test_merge_is_read_back() -> None:
 
     command = adt.receive(writer.merge(pair, "C1", **SENDER), "peer", CONFIG).inbound.command
 
-    assert command == Merge((pair,))
+    assert isinstance(command, Merge)
+    assert replace(command, said_at=None) == Merge((pair,))
 
 
 def test_hl7apy_finds_what_is_written_valid() -> None:
