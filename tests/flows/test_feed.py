@@ -209,7 +209,7 @@ def _person(n: int, control_id: str, facility: str) -> bytes:
     born = f"{1930 + n * 7 % 80}{1 + n * 5 % 12:02d}{1 + n * 11 % 28:02d}"
     pid = (
         f"~{nhs_number(n)}^^^NHS^NH||{letters.capitalize()}by^{letters[::-1].capitalize()}||{born}|{'MF'[n % 2]}"
-        f"|||{n} High Street^^Exampleton^^LS{1 + n % 20} {n % 10}QB||||||||||||||||||||||NSTS01"
+        f"|||{n} High Street^^Exampleton^^LS{1 + n % 20} {n % 10}QB|||||||||||||||||||||NSTS01"
     )
     return adt(control_id, number=f"{facility}{n}", pid=pid, facility=facility)
 
