@@ -162,6 +162,9 @@ class _Fold:
                 self._do[said.kind](change, Statement(said.kind, one, other, said.person))
             except _Refused as refused:
                 self.state.refused.append(Refusal(change.id, said, str(refused)))
+                known = other in self.state.person_of or other in self.state.merged
+                if said.kind is Kind.RENAME and other is not None and other != one and not known:
+                    self._alias[other] = one  # made for this alone: it leads where the old number leads
 
     def finished(self) -> State:
         """The result, in which a number that was never handed on leads back to the one it was made for."""

@@ -7,6 +7,7 @@ from mpi.domain.audit import Actor
 from mpi.domain.messages import Command, Delete, Link, Merge, MergePair, Move, Rename
 from mpi.domain.person import Identifier
 from mpi.domain.roles import Role
+from tests.history import last_change
 from tests.index import message, persons_of, register
 from tests.invariants import check_index
 
@@ -46,3 +47,13 @@ def test_what_a_source_said_of_identities_is_taken_back(app: App, first: list[Co
     newest = app.undo.changes(SENIOR, "RXX", "2" if isinstance(last, Move) else "1")[0]
     app.undo.do(SENIOR, newest.id, "the site was wrong", keep_apart=False)
     assert persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RXX", "3")) == before
+
+
+def test_a_number_made_by_a_later_change_of_number_leads_on_when_the_earlier_one_holds_again(app: App) -> None:
+    """Found at random: the last number was left active, and nobody's."""
+    register(app, "RXX", "5")
+    app.inbox.process([message(Rename(_pair("5", "6")))])
+    undone = app.undo.do(SENIOR, last_change(app), "not so").change_id
+    app.inbox.process([message(Rename(_pair("5", "1")))])
+    app.undo.do(SENIOR, undone, "so after all")
+    assert persons_of(app, ("RXX", "6")) == persons_of(app, ("RXX", "1"))
