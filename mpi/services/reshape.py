@@ -15,7 +15,7 @@ from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.services.lives import Lives, unexplained
 from mpi.store.persons import MANUAL, Grounds
-from mpi.store.records import ACTIVE, MERGED, StoredRecord, Values
+from mpi.store.records import ACTIVE, DELETED, MERGED, StoredRecord, Values
 from mpi.store.unit_of_work import UnitOfWork
 
 
@@ -159,6 +159,10 @@ class Reshaper:
         """A number that was renamed takes over what was said under the other one; a merged one says what it said."""
         other = self.lives.records.get(record.merged_into or 0)
         if other is None or self.after.merged.get(other.id) != (record.id, True):
+            earlier = (version.status for version in reversed(self.unit.records.versions(record)))
+            if next((status for status in earlier if status != MERGED), ACTIVE) == DELETED:
+                self.unit.records.set_status(record, DELETED, None, (), event=self._event(Action.RECORD_DELETED))
+                return
             self.unit.records.revive(record, values_of(record, self.cause), event=self._event(Action.RECORD_REVIVED))
             return
         self.unit.records.revive(record, values_of(other, self.cause), event=self._event(Action.RECORD_REVIVED))

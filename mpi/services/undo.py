@@ -34,6 +34,7 @@ _ASKED_AGAIN = frozenset(
         TaskType.HELD_MERGE,
         TaskType.HELD_LINK,
         TaskType.HELD_MOVE,
+        TaskType.DELETED_NUMBER,
     }
 )
 _UNEXPLAINED = "What this record belongs to cannot be told from what was decided, so it was left where it is."

@@ -5,7 +5,7 @@ import pytest
 from mpi.bootstrap import App
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
-from mpi.domain.messages import Link
+from mpi.domain.messages import Delete, Link
 from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Permission, Role, can
@@ -291,3 +291,16 @@ def said_of(app: App, value: str) -> dict[str, str]:
         record = unit.records.find("RYY", value)
         assert record is not None
         return record.recorded.as_dict()
+
+
+def test_a_number_that_was_deleted_and_then_merged_is_deleted_again(app: App) -> None:
+    register(app, "RXX", "1", **LITTLE)
+    register(app, "RXX", "2")
+    app.inbox.process([message(Delete(Identifier("RXX", "1")))])
+    before = picture(app)
+    [task] = app.review.queue(REVIEWER).tasks
+    merge(app, "1", "2")
+    assert state_of(app, task.id) is TaskState.CLOSED
+    undo(app, keep_apart=False)
+    assert picture(app) == before and before["RXX", "1"][1] == "deleted"
+    assert state_of(app, task.id) is TaskState.OPEN
