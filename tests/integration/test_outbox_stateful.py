@@ -92,7 +92,7 @@ def test_random_lives_end_with_the_subscriber_knowing_what_is_so(tmp_path_factor
     run_state_machine_as_test(
         ToldLife,
         settings=settings(
-            max_examples=200 if SOAK else 20,
+            max_examples=200 if SOAK else 12,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
