@@ -170,7 +170,7 @@ def test_random_histories_on_sqlite(tmp_path_factory: pytest.TempPathFactory) ->
     file = tmp_path_factory.mktemp("history") / "mpi.db"
     migrate(f"sqlite:///{file}")
     History._template = file
-    run_state_machine_as_test(History, settings=settings(_SETTINGS, max_examples=200 if SOAK else 12))
+    run_state_machine_as_test(History, settings=settings(_SETTINGS, max_examples=200 if SOAK else 8))
 
 
 def a_command(chance: random.Random) -> Command:
@@ -207,7 +207,7 @@ def step(life: History, chance: random.Random) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(10 if SOAK else 1))
+@pytest.mark.parametrize("seed", range(5 if SOAK else 1))
 def test_one_long_history_on_either_database(migrated_url: str, seed: int) -> None:
     """The same without Hypothesis, which would have to begin with an empty database each time."""
     chance = random.Random(seed)
@@ -215,7 +215,7 @@ def test_one_long_history_on_either_database(migrated_url: str, seed: int) -> No
     History.url = migrated_url
     life = History()
     life.open()
-    for n in range(40):
+    for n in range(200 if SOAK else 25):
         step(life, chance)
         life.whole()
         if n % 5 == 0:
