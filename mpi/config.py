@@ -75,7 +75,7 @@ class Subscriber:
     """Seconds to connect, send and get one answer."""
     refusals: int = 8
     """So many times one notification is refused (AE, AR) before it is given up and waits for a human."""
-    restricted: bool = True
+    restricted: bool = False
     """Whether it is told of restricted persons (their identifiers in its domains, as of everybody) or never hears."""
     start: str = "beginning"
     """Where it begins when it is new: at the `beginning` of the index, or `now`."""
