@@ -163,7 +163,7 @@ def _check_whole(model: LinkageModel, incoming: Prepared, person: _Person, facts
         elif facts.valid_nhs and number not in facts.valid_nhs:
             rule = HardRule.VALID_NHS_DIFFER
     if rule is None and person.another and model.families and not person.own_number:
-        rule = HardRule.TWO_PERSONS
+        rule = HardRule.OTHER_RECORD_DIFFERS
     if rule is not None:
         person.verdict = (Outcome.REVIEW, rule)
 

@@ -92,7 +92,7 @@ def test_a_record_between_two_people_makes_no_one_person_of_them():
     brother = "WAKEGRAVE, MICHAEL, 1980-01-17, M, EX4 9ZZ"
     found = decide(DAVID, (1, DAVID), (1, brother))
     assert found.link_to is None
-    assert rules(found) == [(1, HardRule.TWO_PERSONS)]
+    assert rules(found) == [(1, HardRule.OTHER_RECORD_DIFFERS)]
 
 
 def test_a_number_of_ones_own_outweighs_a_record_that_differs():
