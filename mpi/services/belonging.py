@@ -8,6 +8,7 @@ from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import clearly_another, verified_numbers_differ
+from mpi.matching.verdict import OBJECTIONS
 from mpi.services import identity, numbers
 from mpi.services.firewall import says_nothing
 from mpi.services.identity import Cause
@@ -16,15 +17,7 @@ from mpi.store.records import StoredRecord
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
-_BREAKING = frozenset(
-    {
-        HardRule.VERIFIED_NHS_DIFFER,
-        HardRule.VALID_NHS_DIFFER,
-        HardRule.SAME_NHS_PERSON_DIFFERS,
-        HardRule.PLACEHOLDER,
-        HardRule.TWINS,
-    }
-)
+_BREAKING = OBJECTIONS | {HardRule.PLACEHOLDER}
 """Rules that make a person who was one record too many doubtful, whatever the weight."""
 
 

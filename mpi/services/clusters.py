@@ -6,20 +6,13 @@ from mpi.domain.decision import HardRule
 from mpi.domain.review import TaskType
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
+from mpi.matching.verdict import OBJECTIONS
 from mpi.services import identity
 from mpi.services.identity import Cause
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
-BREAKING = frozenset(
-    {
-        HardRule.VERIFIED_NHS_DIFFER,
-        HardRule.VALID_NHS_DIFFER,
-        HardRule.SAME_NHS_PERSON_DIFFERS,
-        HardRule.PLACEHOLDER,
-        HardRule.TWINS,
-    }
-)
+BREAKING = OBJECTIONS | {HardRule.PLACEHOLDER}
 """Rules that make a person who was one record too many doubtful, whatever the weight."""
 _WEAK = "After a change the record no longer agrees enough with the person it is linked to."
 
