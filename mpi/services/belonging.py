@@ -44,7 +44,7 @@ class Belonging:
         if current.grounds.how == MANUAL or not says_nothing(earlier):
             return current
         members = unit.persons.members([current.person_id])
-        if not any(member.grounds.reason == identity.LINKED for member in members):
+        if not any(member.grounds.reason in (identity.LINKED, identity.MOVED) for member in members):
             return current
         others = [member.record_id for member in members if member.record_id != stored.id]
         for other in unit.records.get(others).values():

@@ -370,6 +370,8 @@ def person_of(unit: UnitOfWork, record_id: int) -> int | None:
 
 LINKED = "linked by the source"
 """Why a link stands that came by an A24."""
+MOVED = "moved by the source"
+"""Why a link stands that came by an A43."""
 BY_LINK = ", by a link only"
 """Ends the source of a record that was made for a link whose number was not known."""
 

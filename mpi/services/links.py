@@ -27,7 +27,7 @@ from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
 
 LINKED = identity.LINKED
-MOVED = "moved by the source"
+MOVED = identity.MOVED
 UNLINKED = "unlinked by the source"
 
 _AGAINST = frozenset(
