@@ -57,6 +57,7 @@ _WHY = {
     C.AGREEMENT: "most records say so",
     C.RECENCY: "this is what was said last",
 }
+BY_SOURCE = _WHY[Criterion.SOURCE]
 ONLY = "no other record says anything"
 ALL_AGREE = "all records that say anything agree"
 FIRST_KNOWN = "nothing else decides: the record that was known first"

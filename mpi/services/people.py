@@ -16,7 +16,7 @@ from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
 from mpi.matching.prepare import prepare
-from mpi.services import numbers, preview, protected, survivorship, views
+from mpi.services import identity, numbers, preview, protected, survivorship, views
 from mpi.services.preview import ChangeView
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
@@ -171,7 +171,7 @@ class People:
             ids = [r.record_id for r in records]
             history = tuple(
                 views.history_line(line, restricted=any(r.restricted for r in records))
-                for line in audit.of_person(unit.connection, person.id, ids)
+                for line in protected.shown_lines(unit, person.id, audit.of_person(unit.connection, person.id, ids))
             )
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids, shown=True))
             changes = tuple(preview.changes_of(unit, person.id))
@@ -203,11 +203,11 @@ class People:
         with self._store.reading() as unit:
             if moment is None:
                 person = self._person_by_identifier(unit, known, storable(value))
-                found = _identifiers(unit, person.id)
+                found, persons = _identifiers(unit, person.id), {person.id}
             else:
-                person, found = _as_of(unit, known.code, storable(value), moment)
+                person, found, persons = _as_of(unit, known.code, storable(value), moment)
             survivor = unit.numbers.survivor(normalise(value)) if known.code == NHS and moment is None else None
-            restricted = bool(unit.records.restricted_persons([person.id]))
+            restricted = bool(unit.records.restricted_persons(persons))
             unit.audit(
                 AuditEvent(
                     actor,
@@ -250,8 +250,13 @@ def _the_one(persons: set[int]) -> int:
     return next(iter(persons))
 
 
-def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[StoredPerson, list[CrosswalkEntry]]:
-    """The person that an identifier led to at an instant, and all identifiers that led there."""
+def _as_of(
+    unit: UnitOfWork, authority: str, value: str, at: str
+) -> tuple[StoredPerson, list[CrosswalkEntry], set[int]]:
+    """The person that an identifier led to at an instant, all identifiers that led there, and whose they are now.
+
+    Raises `NotFound` where that person is an identity that was left behind, though the number is somebody's who is not.
+    """
     moments = unit.moments
     number = normalise(value) if authority == NHS else value
     asked = moments.with_number(authority, number, at) if number else []
@@ -259,6 +264,9 @@ def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[Store
         asked = asked or moments.with_local_id(authority, value, at)  # a number may have been somebody else's before
     shown = [r.id for r in moments.records(asked, at).values() if not r.protected]
     person_id = _the_one(moments.persons(moments.survivors(shown, at), at))
+    person = unit.persons.get([person_id])[person_id]
+    if protected.is_hidden(unit, person_id) or protected.is_hidden(unit, unit.persons.survivor(person).id):
+        raise NotFound("the identifier is not known")
     tree = [record for record in moments.tree(person_id, at) if not record.protected]
     entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in tree]
     carried: dict[tuple[str, str], bool] = {}
@@ -266,7 +274,8 @@ def _as_of(unit: UnitOfWork, authority: str, value: str, at: str) -> tuple[Store
         key = found.authority, found.value
         carried[key] = carried.get(key, False) or found.verified
     entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in carried.items()]
-    return unit.persons.get([person_id])[person_id], sorted(entries, key=lambda e: (e.authority, e.value))
+    persons = {now for r in tree if (now := identity.person_of(unit, r.id)) is not None}
+    return person, sorted(entries, key=lambda e: (e.authority, e.value)), persons | {person_id}
 
 
 def _identifiers(unit: UnitOfWork, person_id: int) -> list[CrosswalkEntry]:

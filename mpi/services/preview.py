@@ -69,6 +69,7 @@ class Effect:
     studies: tuple[tuple[str, str], ...] = ()
     """Attached imaging studies with the person each is attached to now (enterprise id)."""
     subscribers: tuple[str, ...] = ()
+    """Systems that hear of it; none are named of restricted people, for they would tell the sites."""
     notes: tuple[str, ...] = ()
     """What cannot be done as it was, in plain English."""
 
@@ -155,9 +156,20 @@ def changes_of(unit: UnitOfWork, person_id: int) -> list[ChangeView]:
 
 def may_be_shown(unit: UnitOfWork, changes: Sequence[StoredChange]) -> list[StoredChange]:
     """The changes without those that tell of an identity that was left behind."""
-    records = unit.records.get(sorted({r for c in changes for said in c.statements for r in said.records}))
+    touched = {c.id: touched_by(unit, c) for c in changes}
+    records = unit.records.get(sorted(set().union(*touched.values())))
     hidden = {record.id for record in records.values() if record.protected}
-    return [c for c in changes if not hidden & {r for said in c.statements for r in said.records}]
+    return [c for c in changes if not hidden & touched[c.id]]
+
+
+def touched_by(unit: UnitOfWork, change: StoredChange) -> set[int]:
+    """The records of which a change speaks; of an undo, and of an undo of one, those of what was taken back too."""
+    found: set[int] = set()
+    step: StoredChange | None = change
+    while step is not None:
+        found |= {r for said in step.statements for r in said.records}
+        step = unit.history.get(step.undoes) if step.undoes is not None else None
+    return found
 
 
 def _text(change: StoredChange, records: Mapping[int, StoredRecord]) -> str:
@@ -202,6 +214,7 @@ class Picture:
         members = {r for state in (before, after) for p in persons for r in state.members(p)} | set(todo.moves)
         standing_before, standing_after = set(before.person_of.values()), set(after.person_of.values())
         domains = self._domains(members)
+        restricted = self._restricted(members)
         return Effect(
             identifiers=tuple(self._moved(r, before, after, ids) for r in todo.moves),
             apart=tuple(
@@ -211,10 +224,10 @@ class Picture:
             ),
             persons_gone=self._names((standing_before - standing_after) & persons, ids),
             persons_back=self._names({p for p in (standing_after - standing_before) & persons if p > 0}, ids),
-            sites=() if self._restricted(members) else tuple(sorted(code for code in domains if code != NHS)),
+            sites=() if restricted else tuple(sorted(code for code in domains if code != NHS)),
             tasks=self._tasks(members, tasks),
             studies=self._studies(persons, ids),
-            subscribers=tuple(s.name for s in self._config.subscribers if domains & set(s.domains)),
+            subscribers=() if restricted else self._told(domains),
             notes=tuple(notes),
         )
 
@@ -241,6 +254,9 @@ class Picture:
 
     def _restricted(self, members: Iterable[int]) -> bool:
         return any(r.restricted for m in members if (r := self._records.get(m)) is not None)
+
+    def _told(self, domains: set[str]) -> tuple[str, ...]:
+        return tuple(one.name for one in self._config.subscribers if domains & set(one.domains))
 
     def _domains(self, members: Iterable[int]) -> set[str]:
         records = [r for m in members if (r := self._records.get(m)) is not None and not r.protected]

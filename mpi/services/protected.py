@@ -15,6 +15,7 @@ from mpi.domain.text import storable
 from mpi.services import identity, numbers
 from mpi.services.identity import Cause
 from mpi.services.numbers import Known
+from mpi.store.audit import AuditLine
 from mpi.store.persons import MANUAL, PROTECTED, StoredPerson
 from mpi.store.records import ACTIVE, StoredRecord, Values, Version
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -40,6 +41,39 @@ def check_shown(unit: UnitOfWork, person_id: int) -> None:
     """Raise `NotFound`, as for a person that never was, where the identity was left behind."""
     if is_hidden(unit, person_id):
         raise NotFound("no person has this enterprise id")
+
+
+def shown_lines(unit: UnitOfWork, person_id: int, lines: Sequence[AuditLine]) -> list[AuditLine]:
+    """The lines of a person's history without those that tell of an identity that was left behind.
+
+    Those are about a task that is hidden, about the hidden person, or about keeping somebody apart from it. What was
+    done with them in one go stays without its reason, which was written with both in mind.
+    """
+    if is_hidden(unit, person_id):
+        return list(lines)
+    tasks = {task for line in lines if (task := line.body.get("task_id")) is not None}
+    others = {other for line in lines if (other := _other_record(line)) is not None}
+    persons = {person for line in lines if (person := line.body.get("person_id")) not in (None, person_id)}
+    tasks = {id_ for id_ in tasks if (task := unit.tasks.get(id_)) is not None and not unit.tasks.is_shown(task)}
+    others = {record.id for record in unit.records.get(others).values() if record.protected}
+    persons = {one for one in persons if is_hidden(unit, one)}
+    hidden = [
+        line
+        for line in lines
+        if line.body.get("task_id") in tasks or line.body.get("person_id") in persons or _other_record(line) in others
+    ]
+    places, moments = {line.seq for line in hidden}, {(line.at, line.actor) for line in hidden}
+    return [
+        line._replace(body=line.body | {"reason": None}) if (line.at, line.actor) in moments else line
+        for line in lines
+        if line.seq not in places
+    ]
+
+
+def _other_record(line: AuditLine) -> int | None:
+    detail = line.body.get("detail", {})
+    found: int | None = detail.get("other_record", detail.get("other_record_id"))
+    return found
 
 
 def _first_of_now(said: Sequence[Known]) -> int:
@@ -136,6 +170,7 @@ class Protected:
         name = f"{record.local_id} (left behind {record.version})"
         past = unit.records.create(record.authority, name, values, event=event)
         unit.records.leave_past(record, past, first, event=event)
+        unit.tasks.leave_past(record.id, past, first.valid_from, but=record.held_task, event=event)
         identity.new_person(unit, past, cause, MANUAL, reason)
         unit.records.protect(unit.records.get([past])[past], True, (), event=event)
         unit.persons.keep_apart(past, record.id, cause.actor.name, reason, None, kind=PROTECTED, event=event)

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mpi.config import Config
-from mpi.domain.survivorship import Chosen, Criterion, Rules, Said, golden
+from mpi.domain.survivorship import BY_SOURCE, Chosen, Criterion, Rules, Said, golden
 from mpi.services.views import RecordView
 from mpi.store.records import ACTIVE, StoredRecord, Version
 from mpi.store.unit_of_work import UnitOfWork
+
+_BY_RULE = "by rule; which source it is, is withheld"
 
 
 def golden_record(unit: UnitOfWork, config: Config, shown: Sequence[RecordView]) -> tuple[Chosen, ...]:
@@ -19,7 +21,11 @@ def golden_record(unit: UnitOfWork, config: Config, shown: Sequence[RecordView])
     stored = unit.records.get([view.record_id for view in speaking])
     said = [_said(unit, view, stored[view.record_id]) for view in speaking if view.record_id in stored]
     criteria = {field: tuple(Criterion(one) for one in rule) for field, rule in config.golden_rules.items()}
-    return tuple(golden(said, Rules(config.golden_sources, criteria)))
+    chosen = golden(said, Rules(config.golden_sources, criteria))
+    if any(view.restricted for view in shown):
+        # Which source is trusted first is no secret, and would tell which hospital this one is.
+        return tuple(replace(one, because=_BY_RULE) if one.because == BY_SOURCE else one for one in chosen)
+    return tuple(chosen)
 
 
 def _said(unit: UnitOfWork, view: RecordView, record: StoredRecord) -> Said:

@@ -37,6 +37,7 @@ _ASKED_AGAIN = frozenset(
         TaskType.DELETED_NUMBER,
     }
 )
+_KEPT_APART = "this would bring identities together that must be kept apart"
 _UNEXPLAINED = "What this record belongs to cannot be told from what was decided, so it was left where it is."
 
 
@@ -162,7 +163,7 @@ class Undo:
         told, now = found.told(), found.now(unit)
         after = found.told(flips, extra)
         left = lives.unexplained(told, now) & lives.unexplained(told, after)
-        _check_apart(now, told, after)
+        _check_apart(unit, found, now, told, after)
         return _Plan(change, found, flips, extra, told, after, difference(told, after, left), tuple(sorted(left)))
 
     def _effect(self, unit: UnitOfWork, plan: _Plan, role: Role) -> Effect:
@@ -214,12 +215,20 @@ def _found(unit: UnitOfWork, change_id: int) -> StoredChange:
     return change
 
 
-def _check_apart(now: State, told: State, after: State) -> None:
-    """Raise `Conflict` where people would come together whom something outside of these changes keeps apart."""
-    for one, other in now.apart.keys() - told.apart.keys():
+def _check_apart(unit: UnitOfWork, found: Lives, now: State, told: State, after: State) -> None:
+    """Raise `Conflict` where people would come together whom something outside of these changes keeps apart.
+
+    So does protection, whatever was decided before; and what was left behind joins nobody that is shown.
+    """
+    for_good = {(row.record_low, row.record_high) for row in unit.persons.protections(found.records)}
+    for one, other in (now.apart.keys() - told.apart.keys()) | for_good:
         person = after.person_of.get(after.survivor(one))
         if person is not None and person == after.person_of.get(after.survivor(other)):
-            raise Conflict("this would bring identities together that must be kept apart")
+            raise Conflict(_KEPT_APART)
+    hidden = {person for r, person in after.person_of.items() if r in found.records and found.records[r].protected}
+    shown = {person for r, person in after.person_of.items() if r in found.records and not found.records[r].protected}
+    if hidden & shown:
+        raise Conflict(_KEPT_APART)
 
 
 def _by_machine(change: StoredChange) -> bool:

@@ -108,6 +108,11 @@ _protections = (
 )
 _insert_apart = insert(do_not_link)
 _end_apart = update(do_not_link).where(do_not_link.c.id == bindparam("apart_id"))
+_apart_pair = select(do_not_link.c.id, do_not_link.c.kind).where(
+    do_not_link.c.record_low == bindparam("low"),
+    do_not_link.c.record_high == bindparam("high"),
+    do_not_link.c.valid_to.is_(None),
+)
 _apart_of = select(do_not_link).where(
     do_not_link.c.valid_to.is_(None),
     (do_not_link.c.record_low == bindparam("record_id")) | (do_not_link.c.record_high == bindparam("record_id")),
@@ -248,9 +253,16 @@ class Persons:
         kind: str = DECISION,
         event: AuditEvent,
     ) -> None:
-        """Write down that two records are different people, for good. A second time changes nothing."""
-        if other in self.kept_apart_from(one):
+        """Write down that two records are different people, for good. A second time changes nothing.
+
+        But protection takes the place of a decision: that one could be taken back.
+        """
+        known = self._connection.execute(_apart_pair, {"low": min(one, other), "high": max(one, other)}).first()
+        if known is not None and (known.kind == kind or kind != PROTECTED):
             return
+        if known is not None:
+            ended = {"valid_to": self._trail.now, "ended_by": by, "ended_reason": reason}
+            self._connection.execute(_end_apart, {"apart_id": known.id, **ended})
         self._connection.later(
             _insert_apart,
             {
@@ -273,9 +285,9 @@ class Persons:
         return [Apart(*row) for row in rows]
 
     def end_keep_apart(self, one: int, other: int, by: str, reason: str, *, event: AuditEvent) -> None:
-        """Take a do-not-link back; nothing happens when there is none."""
+        """Take a do-not-link back; nothing happens when there is none, or where it stands for protection."""
         for row in self._connection.execute(_apart_of, {"record_id": one}).all():
-            if other in (row.record_low, row.record_high):
+            if other in (row.record_low, row.record_high) and row.kind != PROTECTED:
                 self._connection.later(
                     _end_apart,
                     {"apart_id": row.id, "valid_to": self._trail.now, "ended_by": by, "ended_reason": reason},

@@ -102,6 +102,16 @@ _page = (
     .offset(bindparam("skip"))
 )
 _counts = select(t.c.state, t.c.type, func.count()).where(_SHOWN).group_by(t.c.state, t.c.type)
+_before = (t.c.created_at < bindparam("before")) & (t.c.id != bindparam("but"))
+_opened_before = (
+    select(t.c.id)
+    .where(_before, or_(t.c.left_record == bindparam("of_record"), t.c.right_record == bindparam("of_record")))
+    .order_by(t.c.id)
+)
+_leave_left = update(t).where(_before, t.c.left_record == bindparam("of_record")).values(left_record=bindparam("past"))
+_leave_right = (
+    update(t).where(_before, t.c.right_record == bindparam("of_record")).values(right_record=bindparam("past"))
+)
 _insert_verdict = insert(task_verdict)
 _last_verdict = (
     select(task_verdict.c.verdict)
@@ -262,6 +272,15 @@ class Tasks:
                 "closed_how": how if closed else None,
             },
         )
+
+    def leave_past(self, record_id: int, past: int, before: str, *, but: int | None, event: AuditEvent) -> None:
+        """Let the tasks about a record that were opened before an instant be about the record `past`, all `but` one."""
+        values = {"of_record": record_id, "past": past, "before": before, "but": but or 0}
+        moved = [int(row.id) for row in self._connection.execute(_opened_before, values)]
+        for statement in (_leave_left, _leave_right):
+            self._connection.execute(statement, values)
+        for task_id in moved:
+            self._trail.add(replace(event, task_id=task_id, record_id=past))
 
     def released_at(self, record_id: int) -> str | None:
         """When a human last let an update through that looked like another person; None: never."""

@@ -12,13 +12,15 @@ from mpi.domain.audit import Action, Actor
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.messages import AckCode, Link, Merge, MergePair, Move
 from mpi.domain.person import NHS, Identifier
+from mpi.domain.review import TaskState, Verdict
 from mpi.domain.roles import PERMISSIONS, Permission, Role
 from mpi.domain.study import GateDecision, PatientId, StudyHeader
+from mpi.services.decisions import Decision, Operation
 from mpi.services.identity import Cause
 from mpi.services.trace_export import Counts, Restricted
 from mpi.store.tables import audit_event
 from tests.builders import a_record, demographics, nhs_number
-from tests.index import MACHINE, REVIEWER, merge, message, open_index, persons_of, register
+from tests.index import MACHINE, REVIEWER, SENIOR, merge, message, open_index, persons_of, register
 from tests.invariants import check_index
 
 OLD, NEW = nhs_number(1), nhs_number(2)
@@ -259,3 +261,87 @@ def test_a_number_that_was_always_one_identity_has_no_past_to_hide(app: App) -> 
         app.protected.hide_past(GUARDIAN, "RXX", "no such number", "case 12")
     with pytest.raises(NotAllowed):
         app.protected.hide_past(REVIEWER, "RXX", "1", "case 12")
+
+
+def test_the_history_of_the_new_identity_forgets_what_was_asked_about_both(migrated_sqlite_url: str) -> None:
+    app = open_index(migrated_sqlite_url)
+    register(app, "RXX", "1", nhs_number=OLD, nhs_number_status="02")
+    register(app, "RXX", "2", nhs_number=NEW, nhs_number_status="02")
+    old, new = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "adopted, was Martin")
+    app.protected.hide(GUARDIAN, old, new, "case 12")
+    page = json.dumps(asdict(app.people.person(REVIEWER, new)), default=str)
+    for trace in (old, OLD, "Martin", "two different", "different people", "task.decided"):
+        assert trace not in page
+    assert "record.created" in page
+    check_index(app.store)
+    app.close()
+
+
+@pytest.fixture
+def separated(app: App) -> tuple[str, str, list[int], str]:
+    """RXX 1 and RYY 1 were one person with RZZ 5 until a human said otherwise, with second thoughts between."""
+    register(app, "RZZ", "5", **WAS)
+    with app.store.reading() as unit:
+        stored = unit.records.find("RZZ", "5")
+        assert stored is not None
+        before = stored.created_at
+    first = app.decisions.do(SENIOR, Decision(Operation.UNLINK, Identifier("RZZ", "5")), "was Martin").change_id
+    undone = app.undo.do(SENIOR, first, "second thoughts, was Martin").change_id
+    again = app.undo.do(SENIOR, undone, "but was Martin").change_id
+    old, new = persons_of(app, ("RXX", "1"), ("RZZ", "5"))
+    assert old != new
+    app.protected.hide(GUARDIAN, old, new, "case 12")
+    return old, new, [first, undone, again], before
+
+
+def test_no_undo_brings_back_what_was_separated_before_it_was_hidden(
+    app: App, separated: tuple[str, str, list[int], str]
+) -> None:
+    old, new, changes, _ = separated
+    for change in changes:
+        with pytest.raises(NotFound):
+            app.undo.change(SENIOR, change)
+        with pytest.raises(NotFound):
+            app.undo.do(SENIOR, change, "let me see")
+    view = app.people.person(SENIOR, new)
+    assert view.changes == ()
+    page = json.dumps(asdict(view), default=str)
+    assert not [trace for trace in (old, "was Martin", "second thoughts") if trace in page]
+    (found,) = app.protected.look(GUARDIAN, new)
+    assert (found.old, found.new) == (old, (new,))
+
+    app.protected.show_again(GUARDIAN, old, "hidden by mistake")  # the two stay apart all the same
+    with pytest.raises(Conflict):
+        app.undo.do(SENIOR, changes[-1], "let me see")
+    assert persons_of(app, ("RXX", "1"), ("RZZ", "5")) == [old, new]
+
+
+def test_the_past_of_a_number_does_not_name_the_identity_that_it_left(
+    app: App, separated: tuple[str, str, list[int], str]
+) -> None:
+    _, new, _, before = separated
+    with pytest.raises(NotFound):
+        app.people.crosswalk(MACHINE, "RZZ", "5", at=before)
+    assert app.people.crosswalk(MACHINE, "RZZ", "5").enterprise_id == new
+
+
+def test_the_question_that_let_an_identity_be_written_over_is_hidden_with_it(migrated_url: str) -> None:
+    app = open_index(migrated_url)
+    register(app, "RXX", "1", **WAS)
+    register(app, "RXX", "1", **IS)
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "Martin is Maria now")
+    [person] = persons_of(app, ("RXX", "1"))
+    app.protected.hide_past(GUARDIAN, "RXX", "1", "case 12")
+    assert app.review.queue(SENIOR, state=TaskState.CLOSED).tasks == ()
+    for look in (app.review.task, lambda actor, task_id: app.review.reopen(actor, task_id, "let me see")):
+        with pytest.raises(NotFound):
+            look(SENIOR, task.id)
+    page = json.dumps(asdict(app.people.person(REVIEWER, person)), default=str)
+    for trace in (OLD, "Martin", "changes the verified NHS number"):
+        assert trace not in page
+    register(app, "RXX", "1", **IS, phone="0113 496 0001")
+    check_index(app.store)
+    app.close()

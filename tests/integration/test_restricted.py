@@ -6,13 +6,15 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from mpi.bootstrap import App
+from mpi.bootstrap import App, build
+from mpi.config import Subscriber
 from mpi.domain.decision import Outcome
-from mpi.domain.person import NHS
+from mpi.domain.person import NHS, Identifier
 from mpi.domain.review import Verdict
+from mpi.services.decisions import Decision, Operation
 from mpi.store import audit
 from tests.builders import a_record, demographics, nhs_number
-from tests.index import MACHINE, REVIEWER, open_index, persons_of, register, send
+from tests.index import MACHINE, REVIEWER, config_for, open_index, persons_of, register, send
 from tests.invariants import check_index
 
 HOME = {"address_line": "9 Hidden Close", "town": "Secretham", "postcode": "ZE1 0AA", "phone": "01595 496000"}
@@ -122,3 +124,40 @@ def test_the_crosswalk_names_no_site_but_the_one_that_was_asked_about(app: App) 
         assert found.restricted
         assert {entry.authority for entry in found.identifiers} == told
     assert app.people.crosswalk(MACHINE, "RXX", "A9001", target=("RYY",)).identifiers == ()
+
+
+def test_the_past_names_no_other_site_either(migrated_url: str) -> None:
+    app = open_index(migrated_url)
+    register(app, "RZZ", "9", family_name="Brackenbury", given_name="Noor", birth_date="1991-11-02")
+    number = {"nhs_number": nhs_number(5), "nhs_number_status": "01"}
+    for authority, value in (("RXX", "A9001"), ("RYY", "B9001")):
+        send(app, replace(a_record(authority, value, **WHO, **HOME, **number), restricted=True))
+    with app.store.reading() as unit:
+        stored = unit.records.find("RYY", "B9001")
+        assert stored is not None
+        then = stored.created_at
+    # The person of then stands no more: who its records belong to now is still restricted.
+    app.decisions.do(
+        REVIEWER, Decision(Operation.LINK, Identifier("RXX", "A9001"), Identifier("RZZ", "9")), "same card"
+    )
+    found = app.people.crosswalk(MACHINE, "RXX", "A9001", at=then)
+    assert found.restricted
+    assert {entry.authority for entry in found.identifiers} == {"RXX", NHS}
+    check_index(app.store)
+    app.close()
+
+
+def test_neither_a_preview_nor_the_golden_record_tells_the_sites(migrated_sqlite_url: str) -> None:
+    subscribers = tuple(Subscriber(f"laboratory at {code}", "h", 1, (code,)) for code in ("RXX", "RYY"))
+    config = replace(config_for(migrated_sqlite_url), subscribers=subscribers, golden_sources=("RYY",))
+    app = build(config)
+    number = {"nhs_number": nhs_number(5), "nhs_number_status": "01"}
+    send(app, replace(a_record("RXX", "A9001", **WHO, **number, middle_names="Ada"), restricted=True))
+    send(app, replace(a_record("RYY", "B9001", **WHO, **number, middle_names="Ama"), restricted=True))
+    effect = app.decisions.preview(REVIEWER, Decision(Operation.UNLINK, Identifier("RXX", "A9001")))
+    assert effect.identifiers
+    assert (effect.sites, effect.subscribers) == ((), ())
+    [person] = set(persons_of(app, ("RXX", "A9001"), ("RYY", "B9001")))
+    middle = next(one for one in app.people.person(REVIEWER, person).golden if one.field == "middle_names")
+    assert "trusted" not in middle.because
+    app.close()
