@@ -120,6 +120,11 @@ class Firewall:
                     return _BY_STEPS
         return None
 
+    def somebody_else(self, stored: StoredRecord, record: SourceRecord) -> bool:
+        """Whether an update, applied as it came, would make `stored` look like another person."""
+        after = self._prepared(stored.authority, after_update(stored.recorded, record))
+        return another(self._model, identity.prepared_of(stored), after) is not None
+
     def joins(self, unit: UnitOfWork, stored: StoredRecord, record: SourceRecord) -> str | None:
         """Why an update belongs to those that are held for `stored`; None where it speaks of the person of before.
 

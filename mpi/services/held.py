@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from mpi.domain.audit import Action
 from mpi.domain.errors import Conflict
-from mpi.domain.person import SourceRecord
+from mpi.domain.person import NHS, Identifier, SourceRecord
 from mpi.domain.review import TaskType, Verdict
-from mpi.services import identity
+from mpi.services import identity, numbers
 from mpi.services.firewall import waiting
 from mpi.services.identity import Cause
 from mpi.services.links import Linker
@@ -75,9 +75,12 @@ class Held:
         if stored.held_task is not None:
             raise Conflict("an update of the surviving number is held; decide on that first")
         update = waiting(task)
+        carried = _national(unit, stored.id)
         self._registrar.release(unit, stored, update.record, cause, update.source)
+        numbers.keep(unit, stored.id, update.record.national, cause)
         now = unit.records.get([stored.id])[stored.id]
         applied = {"record": stored.id, "before": stored.recorded.as_dict(), "after": now.recorded.as_dict()}
+        applied |= {"carried": carried, "carries": _national(unit, stored.id)}
         event = cause.event(Action.TASK_DECIDED, detail={"applied_to": stored.id})
         unit.tasks.replace_evidence(task, {**task.evidence, "applied": applied}, event=event)
 
@@ -95,6 +98,7 @@ class Held:
         _set_aside(unit, old, cause, reason)
         update = waiting(task)
         new = self._registrar.register(unit, replace(update.record, said_at=None), cause, update.source)
+        numbers.keep(unit, new.record_id, update.record.national, cause)
         given = {"old": old.id, "status": old.status, "new": new.record_id}
         event = cause.event(Action.TASK_DECIDED, reason=reason, detail={"given_to": new.record_id})
         unit.tasks.replace_evidence(task, {**task.evidence, "given": given}, event=event)
@@ -146,10 +150,28 @@ class Held:
             changes["nhs_number_status"] = before.get("nhs_number_status", "")
         record = SourceRecord(stored.authority, stored.local_id, changes)
         self._registrar.release(unit, stored, record, cause, stored.source)
+        before, after = applied.get("carried", {}), applied.get("carries", {})
+        standing = _national(unit, stored.id)
+        back = [
+            Identifier(code, value)
+            for code in before.keys() | after.keys()
+            if before.get(code) != after.get(code) == standing.get(code)
+            for value in before.get(code, [""])
+        ]
+        numbers.keep(unit, stored.id, back, cause)
 
     def _no_longer_held(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
         if task.left_record is not None:
             unit.records.hold(task.left_record, None, event=cause.event(Action.RECORD_HELD, detail={"waits": False}))
+
+
+def _national(unit: UnitOfWork, record_id: int) -> dict[str, list[str]]:
+    """The CHI and H&SC numbers that a record carries, by authority."""
+    found: dict[str, list[str]] = {}
+    for row in unit.records.identifiers_of([record_id]):
+        if row.authority != NHS:
+            found.setdefault(row.authority, []).append(row.value)
+    return found
 
 
 def _set_aside(unit: UnitOfWork, record: StoredRecord, cause: Cause, reason: str) -> None:

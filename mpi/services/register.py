@@ -198,18 +198,21 @@ class Registrar:
     def _older(
         self, unit: UnitOfWork, stored: StoredRecord, record: SourceRecord, cause: Cause, source: str
     ) -> Registered:
-        """An update that was overtaken on its way: it fills what was never said, and overwrites nothing."""
+        """An update that was overtaken on its way: it fills what was never said, and overwrites nothing.
+
+        One that speaks of somebody else does not even fill: the number was another's then.
+        """
         person_id = identity.person_of(unit, stored.id)
         if person_id is None:
             raise AssertionError("a record without a person")
         detail = {"said_at": record.said_at, "stored": stored.said_at, "said": dict(record.changes)}
         unit.audit(cause.event(Action.RECORD_OLDER, record_id=stored.id, person_id=person_id, detail=detail))
-        if stored.status == ACTIVE:
+        if stored.status == ACTIVE and not self._firewall.somebody_else(stored, record):
             given = {name for version in unit.records.versions(stored) for name in version.recorded.as_dict()}
             new = {k: v for k, v in record.changes.items() if v and k not in given and k not in _NOT_FILLED}
             if "nhs_number" not in new:
                 new.pop("nhs_number_status", None)
-            filling = replace(record, changes=new, restricted=record.restricted or None, said_at=None)
+            filling = replace(record, changes=new, complete=False, restricted=record.restricted or None, said_at=None)
             done = self._update(unit, stored, filling, cause, source)
             return done if done.how == "held" else replace(done, how="older", note=_OLDER)
         return Registered("older", stored.id, person_id, stored.problems, False, (), _OVERTAKEN)

@@ -273,10 +273,11 @@ class TraceImport:
             if survivor == number:
                 raise NotFound("no other number stands for this one")
             carriers = unit.records.get(unit.records.with_number(NHS, survivor, most=ALL)).values()
-            touched = [one for one in carriers if self._own(one).nhs == number]
+            through = {number, *(one.old_number for one in unit.numbers.replaced_by(number))}
+            touched = [one for one in carriers if through & _given(one, self._own(one))]
             event = cause.event(Action.NUMBER_RESTORED, reason=reason)
             unit.numbers.take_back(number, reason, event=event)
-            self._registrar.reconsider(unit, [_without_replacement(record) for record in touched], cause)
+            self._registrar.reconsider(unit, [_without_replacement(record, number) for record in touched], cause)
         return len(touched)
 
 
@@ -291,9 +292,16 @@ _FATE = {
 _NUMBERS_DIFFER = ("verified-nhs-numbers-differ", "valid-nhs-numbers-differ")
 
 
-def _without_replacement(record: StoredRecord) -> StoredRecord:
+def _given(record: StoredRecord, own: Prepared) -> set[str | None]:
+    """The numbers that the source and tracing gave a record, whatever stands for them now."""
     answer = Traced.from_json(record.traced) if record.traced else None
-    forgotten = answer is not None and answer.outcome is TraceOutcome.SUPERSEDED
+    return {own.nhs} if answer is None else {own.nhs, answer.number}
+
+
+def _without_replacement(record: StoredRecord, number: str) -> StoredRecord:
+    """The record without the answer that `number` was replaced."""
+    answer = Traced.from_json(record.traced) if record.traced else None
+    forgotten = answer is not None and answer.outcome is TraceOutcome.SUPERSEDED and answer.asked == number
     return record._replace(traced=None) if forgotten else record
 
 

@@ -161,6 +161,10 @@ _all_identifiers = select(
     identifier.c.status,
     identifier.c.verified_at,
 ).where(identifier.c.record_id == bindparam("record_id"), identifier.c.valid_to.is_(None))
+_called_until = select(func.max(identifier.c.valid_to)).where(
+    identifier.c.record_id == bindparam("record_id"), identifier.c.authority == bindparam("authority")
+)
+"""Until when a record was known by the number that it had before the one of now."""
 _current_identifier = _all_identifiers.where(identifier.c.authority == NHS)
 _identifiers_of = (
     select(
@@ -312,6 +316,7 @@ class Records:
 
     def call(self, old: StoredRecord, local_id: str, *, event: AuditEvent) -> None:
         """Let a record be known by another number, so that its own is free; until now the old one led to it."""
+        called = {"record_id": old.id, "authority": old.authority}
         self._connection.later(_update, {"record_id": old.id, "local_id": local_id})
         self._connection.later(
             _insert_identifier,
@@ -322,7 +327,7 @@ class Records:
                 "verified": False,
                 "status": None,
                 "verified_at": None,
-                "valid_from": old.created_at,
+                "valid_from": self._connection.execute(_called_until, called).scalar() or old.created_at,
                 "valid_to": self._trail.now,
             },
         )

@@ -1,12 +1,22 @@
-"""Stories that try to put two people under one identity by going round what is compared."""
+"""Stories that go round what is compared, to put two people under one identity or to lose a word of theirs."""
+
+import time
+from dataclasses import replace
 
 import pytest
 
 from mpi.bootstrap import App
+from mpi.domain.audit import SYSTEM, Actor
 from mpi.domain.messages import Command, Link, Merge, MergePair, Move, Rename
 from mpi.domain.person import Identifier, SourceRecord
-from tests.index import merge, message, persons_of, register, send
+from mpi.domain.review import Verdict
+from mpi.domain.roles import Role
+from mpi.services.trace_import import TraceRow
+from tests.builders import a_record, demographics, nhs_number
+from tests.index import MACHINE, REVIEWER, merge, message, persons_of, register, send
 
+SENIOR = Actor("sam", Role.SENIOR_REVIEWER.value)
+N1, N2, N3 = (nhs_number(n) for n in (21, 22, 23))
 TUNDE = {
     "family_name": "Oyelaran",
     "given_name": "Tunde",
@@ -45,3 +55,78 @@ def test_what_is_told_after_a_move_of_the_number_that_it_went_to_may_part_them(a
     app.inbox.process([message(Move((_pair("1", "3"),)))])
     register(app, "RXX", "3", **TUNDE)
     assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "3")))) == 2
+
+
+def test_an_older_update_about_somebody_else_gives_them_no_number(app: App) -> None:
+    send(app, replace(a_record("RXX", "1"), said_at="20261101090000"))
+    late = SourceRecord("RXX", "1", TUNDE | {"nhs_number": N1, "phone": "01632960001"}, said_at="20261101080000")
+    send(app, late)
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+    assert stored is not None
+    assert stored.recorded == demographics()
+
+
+def test_an_older_whole_picture_erases_nothing(app: App) -> None:
+    send(app, replace(a_record("RXX", "1"), said_at="20261101090000"))
+    send(app, replace(a_record("RXX", "1", phone="01632960001"), said_at="20261101080000"))
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+    assert stored is not None
+    assert stored.recorded == demographics(phone="01632960001")
+
+
+def _numbers(app: App, local_id: str) -> set[str]:
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", local_id)
+        assert stored is not None
+        return {row.value for row in unit.records.identifiers_of([stored.id])}
+
+
+def test_a_held_update_brings_its_other_national_numbers_when_it_is_released(app: App) -> None:
+    register(app, "RXX", "1")
+    send(app, SourceRecord("RXX", "1", TUNDE, national=(Identifier("CHI", "0101011234"),)))
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "the first clerk was wrong")
+    assert _numbers(app, "1") == {"0101011234"}
+    app.review.reopen(SENIOR, task.id, "it was not so")
+    assert _numbers(app, "1") == set()
+    app.review.decide(REVIEWER, task.id, Verdict.REUSED, "the number was given out again")
+    assert _numbers(app, "1") == {"0101011234"}
+
+
+def test_whose_a_number_was_that_was_given_away_twice(app: App) -> None:
+    def moment() -> str:
+        with app.store.reading() as unit:
+            now = unit.now
+        time.sleep(0.01)
+        return now
+
+    register(app, "RXX", "1")
+    register(app, "RXX", "1", **TUNDE)
+    [task] = app.review.queue(REVIEWER).tasks
+    seen: list[tuple[str, str]] = []
+    for _ in range(2):
+        app.review.decide(REVIEWER, task.id, Verdict.REUSED, "the ward gives its numbers out again")
+        seen += [(moment(), *persons_of(app, ("RXX", "1")))]
+        app.review.reopen(SENIOR, task.id, "the ward was wrong")
+        seen += [(moment(), *persons_of(app, ("RXX", "1")))]
+    assert [app.people.crosswalk(MACHINE, "RXX", "1", at=at).enterprise_id for at, _ in seen] == [p for _, p in seen]
+
+
+@pytest.mark.parametrize("said", [{}, {"nhs_number": N1}], ids=["found by tracing", "replaced by another before"])
+def test_a_restored_number_is_restored_on_all_who_came_by_it(app: App, said: dict[str, str]) -> None:
+    def answer(local_id: str, outcome: str, number: str) -> None:
+        with app.store.reading() as unit:
+            stored = unit.records.find("RXX", local_id)
+        assert stored is not None
+        row = TraceRow(2, f"R{stored.id}-{stored.version}", outcome, number)
+        app.trace_import.take(SYSTEM, [row], "answers.csv")
+
+    register(app, "RXX", "1", **said)
+    register(app, "RXX", "2", nhs_number=N2, **TUNDE)
+    answer("1", "superseded" if said else "verified", N2)
+    answer("2", "superseded", N3)
+    assert _numbers(app, "1") == _numbers(app, "2") == {N3}
+    app.trace_import.restore(SYSTEM, N2, "tracing was wrong")
+    assert _numbers(app, "1") == _numbers(app, "2") == {N2}
