@@ -32,7 +32,8 @@ MOST_MESSAGES = 50
 """Of more messages that wait in one task the last are named."""
 
 _ANOTHER = "An update describes another person than the one who was registered under this number."
-_TWIN = "An update gives this number another given name, with the birth date and home of before: perhaps a twin."
+LIKE_A_TWIN = "An update gives this number another given name, with the birth date and home of before: perhaps a twin."
+"""Says that homes agree: not to be told of restricted people."""
 _NUMBERS = "An update changes the verified NHS number, and with it name, birth date or sex."
 _NUMBER_ALONE = "An update changes the NHS number, and little beside the name says that it is the same person."
 _GENERATIONS = "An update gives this number a birth date a generation apart: perhaps a relative of the same name."
@@ -65,7 +66,7 @@ def another(model: LinkageModel, before: Prepared, after: Prepared) -> str | Non
     if _rest(model, before, after) < model.thresholds.link:
         return _ANOTHER
     if decide_pair(model, before, after).rule is HardRule.TWINS:
-        return _TWIN
+        return LIKE_A_TWIN
     return _GENERATIONS if _generations_apart(before, after) else None
 
 

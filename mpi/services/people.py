@@ -169,10 +169,8 @@ class People:
             protected.check_shown(unit, person.id)
             records = tuple(views.records_of_person(unit, self._config, person.id))
             ids = [r.record_id for r in records]
-            history = tuple(
-                views.history_line(line, restricted=any(r.restricted for r in records))
-                for line in protected.shown_lines(unit, person.id, audit.of_person(unit.connection, person.id, ids))
-            )
+            lines = protected.shown_lines(unit, person.id, audit.of_person(unit.connection, person.id, ids))
+            history = views.history_lines(unit, lines, restricted=any(r.restricted for r in records))
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids, shown=True))
             changes = tuple(preview.changes_of(unit, person.id))
             golden = survivorship.golden_record(unit, self._config, records)

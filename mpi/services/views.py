@@ -1,5 +1,6 @@
 """What pages and answers show of records, tasks and history: plain values, nothing of the store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
@@ -11,7 +12,7 @@ from mpi.matching.home import without_home as without_home
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.services import identity, numbers
-from mpi.services.firewall import after_update, waiting
+from mpi.services.firewall import LIKE_A_TWIN, after_update, waiting
 from mpi.store.audit import AuditLine
 from mpi.store.persons import StoredLink
 from mpi.store.records import StoredRecord
@@ -25,7 +26,7 @@ WITHHELD = "withheld"
 """Stands for hospital and number of a restricted person's records: which sites know the person tells where it lives."""
 
 _TELL_HOME = frozenset({HardRule.TWINS.value, HardRule.HOUSEHOLD.value})
-_HOME_REASONS = {identity.reason_for(HardRule(rule)) for rule in _TELL_HOME}
+_HOME_REASONS = {identity.reason_for(HardRule(rule)) for rule in _TELL_HOME} | {LIKE_A_TWIN}
 """Rules that say that homes agree, and how they say it."""
 
 
@@ -199,7 +200,8 @@ def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSumm
         # Of neither side: the two may be one person, at one address.
         left, right = (replace(s, recorded=withheld(s.recorded)) if s is not None else None for s in (left, right))
         weight = None
-        rule, reason = (None, identity.reason_for(None)) if rule in _TELL_HOME else (rule, reason)
+        tells = rule in _TELL_HOME or reason in _HOME_REASONS
+        rule, reason = (None, identity.reason_for(None)) if tells else (rule, reason)
     return TaskSummary(task.id, task.type, task.state, weight, rule, reason, task.created_at, left, right)
 
 
@@ -233,6 +235,24 @@ def _after_update(unit: UnitOfWork, config: Config, left: RecordView, task: Stor
         nhs_number=prepared.nhs,
         nhs_status=nhs_number.status(recorded.nhs_number_status or ""),
     )
+
+
+def history_lines(unit: UnitOfWork, lines: Sequence[AuditLine], *, restricted: bool) -> tuple[HistoryLine, ...]:
+    """Audit events in plain English; `restricted` is the person, and counts in what was asked about others with them.
+
+    On the page of somebody who is not restricted, that a question said that homes agree would tell the other's home.
+    """
+    tasks = {task for line in lines if (task := line.body.get("task_id")) is not None}
+    tasks = set() if restricted else {task for task in tasks if _asks_about_restricted(unit, task)}
+    moments = {line.at for line in lines if line.body.get("task_id") in tasks}
+    return tuple(history_line(line, restricted=restricted or line.at in moments) for line in lines)
+
+
+def _asks_about_restricted(unit: UnitOfWork, task_id: int) -> bool:
+    task = unit.tasks.get(task_id)
+    sides = (task.left_record, task.right_record) if task is not None else ()
+    records = unit.records.get(side for side in sides if side is not None)
+    return any(is_restricted(unit, record) for record in records.values())
 
 
 def history_line(line: AuditLine, *, restricted: bool) -> HistoryLine:

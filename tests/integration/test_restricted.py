@@ -161,3 +161,26 @@ def test_neither_a_preview_nor_the_golden_record_tells_the_sites(migrated_sqlite
     middle = next(one for one in app.people.person(REVIEWER, person).golden if one.field == "middle_names")
     assert "trusted" not in middle.because
     app.close()
+
+
+def test_a_twin_at_the_same_home_is_not_told_that_it_is_the_same(app: App) -> None:
+    register(app, "RYY", "B9001", **{**WHO, "given_name": "Chidimma"}, **HOME)
+    assert [task.rule for task in app.review.queue(REVIEWER).tasks] == [None]
+    [person] = persons_of(app, ("RYY", "B9001"))
+    view = app.people.person(REVIEWER, person)
+    assert view.records[0].recorded.postcode == HOME["postcode"]
+    told = json.dumps([asdict(line) for line in view.history])
+    assert "Review asked for" in told
+    assert "home" not in told
+    assert "twins" not in told
+
+
+def test_a_held_update_of_a_twin_does_not_say_that_the_home_agrees(app: App) -> None:
+    send(app, a_record("RXX", "A9001", **{**WHO, "given_name": "Chidimma"}, **HOME))
+    [task] = app.review.queue(REVIEWER).tasks
+    [person] = persons_of(app, ("RXX", "A9001"))
+    for view in (app.review.task(REVIEWER, task.id), app.people.person(REVIEWER, person)):
+        page = json.dumps(asdict(view), default=str)
+        assert "Update held back" in page or "Review asked for" in page
+        assert "home" not in page.replace("without_home", "")
+        assert "twin" not in page
