@@ -10,7 +10,7 @@ from mpi.services import identity, numbers
 from mpi.services.firewall import waiting
 from mpi.services.identity import Cause
 from mpi.services.links import Linker
-from mpi.services.merge import Merger, pairs_of
+from mpi.services.merge import Merger, pairs_of, shown_of
 from mpi.services.register import Registrar
 from mpi.store.records import ACTIVE, DELETED, MERGED, StoredRecord
 from mpi.store.tasks import StoredTask
@@ -35,9 +35,9 @@ class Held:
     def release(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> bool:
         """Do what was held; False for a task that holds nothing. Raises `Conflict` where that is no longer possible."""
         if task.type is TaskType.HELD_MERGE:
-            self._merger.release(unit, pairs_of(task.evidence), cause)
+            self._merger.release(unit, pairs_of(task.evidence), cause, shown_of(task.evidence))
         elif task.type is TaskType.HELD_MOVE:
-            self._linker.release_move(unit, pairs_of(task.evidence), cause)
+            self._linker.release_move(unit, pairs_of(task.evidence), cause, shown_of(task.evidence))
         elif task.type in UPDATES:
             self._apply_update(unit, task, cause)
         elif task.type is TaskType.TRACE_CONFLICT:

@@ -20,6 +20,7 @@ from mpi.matching.model import LinkageModel
 from mpi.matching.rules import clearly_another
 from mpi.services import identity
 from mpi.services.identity import Cause
+from mpi.services.merge import ask_for_more, written
 from mpi.services.register import Registrar
 from mpi.store.persons import FEED, MANUAL, Grounds, StoredLink
 from mpi.store.records import DELETED, StoredRecord
@@ -58,9 +59,9 @@ _UNKNOWN = Linked("unknown", note="the number is not known; nothing was changed"
 class _Held(MpiError):
     """It looks wrong: a human is asked, and nothing of the message is applied."""
 
-    def __init__(self, reason: str, one: StoredRecord, other: StoredRecord) -> None:
+    def __init__(self, reason: str, one: StoredRecord, other: StoredRecord, pair: MergePair) -> None:
         super().__init__(reason)
-        self.one, self.other = one, other
+        self.one, self.other, self.pair = one, other, pair
 
 
 class Linker:
@@ -163,7 +164,7 @@ class Linker:
         except _Held as held:
             # A number that only this message made is gone with it.
             one, other = (unit.records.get([record.id]).get(record.id) for record in (held.one, held.other))
-            return self._hold(unit, TaskType.HELD_MOVE, str(held), one, other, cause, pairs)
+            return self._hold(unit, TaskType.HELD_MOVE, str(held), one, other, cause, pairs, held.pair)
 
     def _move(self, unit: UnitOfWork, pair: MergePair, cause: Cause, source: str) -> Linked:
         moving = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
@@ -171,16 +172,23 @@ class Linker:
             return _UNKNOWN
         target = self._known_or_stub(unit, pair.surviving, pair.surviving.authority, cause, source)
         if moving.merged_into is not None:
-            raise _Held("The number to be moved was merged into another one before.", moving, target)
+            raise _Held("The number to be moved was merged into another one before.", moving, target, pair)
         current, there = identity.standing_link(unit, moving.id), identity.standing_link(unit, target.id)
         if current.person_id == there.person_id:
             return Linked("unchanged", moving.id, current.person_id)
         if current.grounds.how == MANUAL:
-            raise _Held("A reviewer has said whose number this is.", moving, target)
+            raise _Held("A reviewer has said whose number this is.", moving, target, pair)
         objection = self._objection(unit, moving, target, alone=True)
         if objection is not None:
-            raise _Held(objection, moving, target)
+            raise _Held(objection, moving, target, pair)
         return self._apply_move(unit, current, there.person_id, target, cause)
+
+    def _objection_to_move(
+        self, unit: UnitOfWork, moving: StoredRecord, target: StoredRecord, current: StoredLink
+    ) -> str | None:
+        if current.grounds.how == MANUAL:
+            return "A reviewer has said whose number this is."
+        return self._objection(unit, moving, target, alone=True)
 
     def _apply_move(
         self, unit: UnitOfWork, current: StoredLink, person_id: int, target: StoredRecord, cause: Cause
@@ -191,16 +199,27 @@ class Linker:
         identity.settle_tasks(unit, [current.record_id, target.id], cause)
         return Linked("moved", current.record_id, person_id)
 
-    def release_move(self, unit: UnitOfWork, pairs: Iterable[MergePair], cause: Cause) -> None:
-        """Do what a held move asked for, by a human's decision; raises `Conflict` where another stands against it."""
+    def release_move(
+        self, unit: UnitOfWork, pairs: Iterable[MergePair], cause: Cause, shown: Sequence[MergePair]
+    ) -> None:
+        """Do what a held move asked for, by a human's decision; raises `Conflict` where another stands against it.
+
+        `shown` are the pairs that the human looked at; another one that looks wrong is held by itself.
+        """
         for pair in pairs:
-            both = [unit.records.find(i.authority, i.value) for i in (pair.subsumed, pair.surviving)]
-            if both[0] is None or both[1] is None:
+            found = unit.records.find(pair.subsumed.authority, pair.subsumed.value)
+            if found is None:
                 continue
-            moving, target = (unit.records.survivor(found) for found in both if found is not None)
+            moving, source = unit.records.survivor(found), found.source.removesuffix(identity.BY_LINK)
+            target = self._known_or_stub(unit, pair.surviving, pair.surviving.authority, cause, source)
             current, there = identity.standing_link(unit, moving.id), identity.standing_link(unit, target.id)
             if current.person_id == there.person_id:
                 continue
+            if pair not in shown:
+                objection = self._objection_to_move(unit, moving, target, current)
+                if objection is not None:
+                    self._hold(unit, TaskType.HELD_MOVE, objection, moving, target, cause, (pair,), pair)
+                    continue
             if identity.kept_apart(unit, moving.id, target.id):
                 raise Conflict(identity.TAKE_BACK_FIRST)
             self._apply_move(unit, current, there.person_id, target, cause)
@@ -252,6 +271,7 @@ class Linker:
         right: StoredRecord | None,
         cause: Cause,
         pairs: Sequence[MergePair] = (),
+        shown: MergePair | None = None,
     ) -> Linked:
         weight = pattern = None
         if left is not None and right is not None:
@@ -266,11 +286,13 @@ class Linker:
             pattern,
             None,
             self._model.hash,
-            {"pairs": [[*_pair(p.subsumed), *_pair(p.surviving)] for p in pairs]} if pairs else {},
+            {"pairs": written(pairs), "shown": written([shown])} if shown is not None else {},
             cause.message_id,
         )
         task_id = identity.open_task(unit, task, cause)
-        if task_id is None and (known := unit.tasks.same_question(task)) is not None:
+        if task_id is None and shown is not None:
+            task_id = ask_for_more(unit, task, pairs, shown, cause)
+        elif task_id is None and (known := unit.tasks.same_question(task)) is not None:
             task_id = known.id
         person_id = identity.person_of(unit, left.id) if left else None
         return Linked("held", left.id if left else None, person_id, reason, task_id)
@@ -285,7 +307,3 @@ def _grounds(current: StoredLink, reason: str, cause: Cause) -> Grounds:
     """The grounds of a source's link; what a reviewer has decided of a record stays theirs."""
     how = MANUAL if current.grounds.how == MANUAL else FEED
     return Grounds(how=how, made_by=cause.actor.name, reason=reason, message_id=cause.message_id, task_id=cause.task_id)
-
-
-def _pair(number: Identifier) -> tuple[str, str]:
-    return number.authority, number.value

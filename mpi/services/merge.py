@@ -1,6 +1,6 @@
 """Merging two numbers of one authority (HL7 A40): with history, and held where it looks wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +101,12 @@ class Merger:
             raise HeldMerge(objection, pair)
         return self._apply(unit, subsumed, surviving, cause, said_at)
 
-    def release(self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause) -> None:
+    def release(
+        self, unit: UnitOfWork, pairs: Sequence[MergePair], cause: Cause, shown: Sequence[MergePair] | None = None
+    ) -> None:
         """Do what a held merge asked for, by a human's decision. What has come about meanwhile is left as it is.
 
+        `shown` are the pairs that the human looked at (None: all); another one that looks wrong is held by itself.
         Raises `Conflict` where an earlier decision keeps the two people apart.
         """
         for pair in pairs:
@@ -119,6 +122,11 @@ class Merger:
                 continue
             if losing.held_task or keeping.held_task:
                 raise Conflict("an update of one of these numbers is held; decide on that first")
+            if shown is not None and pair not in shown:
+                objection = self._objection(unit, pair, losing, keeping)
+                if objection is not None:
+                    self._hold(unit, (pair,), HeldMerge(objection, pair), cause)
+                    continue
             if identity.kept_apart(unit, losing.id, keeping.id):
                 raise Conflict(identity.TAKE_BACK_FIRST)
             if losing.authority == keeping.authority:
@@ -128,6 +136,12 @@ class Merger:
                 one, other = identity.person_of(unit, keeping.id), identity.person_of(unit, losing.id)
                 if one is not None and other is not None and one != other:
                     identity.join(unit, one, other, cause, "a reviewer released a merge across authorities")
+
+    def _objection(self, unit: UnitOfWork, pair: MergePair, losing: StoredRecord, keeping: StoredRecord) -> str | None:
+        """Why a pair that no human has looked at is not merged, between those who stand for its numbers now."""
+        return self._objection_to_numbers(unit, pair, losing, keeping) or self._objection_to_people(
+            unit, losing, keeping
+        )
 
     def _objection_to_numbers(
         self, unit: UnitOfWork, pair: MergePair, subsumed: StoredRecord | None, surviving: StoredRecord | None
@@ -295,12 +309,12 @@ class Merger:
             pattern,
             None,
             self._model.hash,
-            _evidence(pairs),
+            _evidence(pairs, [held.pair]),
             cause.message_id,
         )
         task_id = identity.open_task(unit, task, cause)
         if task_id is None:
-            task_id = _ask_for_more(unit, task, pairs, cause)
+            task_id = ask_for_more(unit, task, pairs, held.pair, cause)
         person_id = identity.person_of(unit, surviving.id) if surviving else None
         return Merged("held", surviving.id if surviving else None, person_id, task_id, str(held))
 
@@ -327,7 +341,9 @@ def _values_of(record: StoredRecord, cause: Cause) -> Values:
     )
 
 
-def _ask_for_more(unit: UnitOfWork, task: NewTask, pairs: Sequence[MergePair], cause: Cause) -> int | None:
+def ask_for_more(
+    unit: UnitOfWork, task: NewTask, pairs: Sequence[MergePair], asked: MergePair, cause: Cause
+) -> int | None:
     """Let the task that is open about these two numbers stand for this message too; the id of the task.
 
     What the message asks for goes first, so that where it reverses an earlier merge the latest word counts.
@@ -338,20 +354,30 @@ def _ask_for_more(unit: UnitOfWork, task: NewTask, pairs: Sequence[MergePair], c
     before = pairs_of(known.evidence)
     added = [pair for pair in pairs if pair not in before]
     if added:
-        event = cause.event(Action.MESSAGE_HELD, detail={"merges": len(added)})
-        unit.tasks.replace_evidence(known, _evidence([*added, *before]), event=event)
+        event = cause.event(Action.MESSAGE_HELD, detail={"pairs": len(added)})
+        evidence = _evidence([*added, *before], [*shown_of(known.evidence), asked])
+        unit.tasks.replace_evidence(known, evidence, event=event)
     return known.id
 
 
-def _evidence(pairs: Sequence[MergePair]) -> dict[str, Any]:
-    return {
-        "pairs": [[p.subsumed.authority, p.subsumed.value, p.surviving.authority, p.surviving.value] for p in pairs]
-    }
+def _evidence(pairs: Sequence[MergePair], shown: Sequence[MergePair]) -> dict[str, Any]:
+    return {"pairs": written(pairs), "shown": written(shown)}
+
+
+def written(pairs: Iterable[MergePair]) -> list[list[str]]:
+    """Pairs as the evidence of a task keeps them."""
+    return [[p.subsumed.authority, p.subsumed.value, p.surviving.authority, p.surviving.value] for p in pairs]
 
 
 def pairs_of(evidence: Mapping[str, Any]) -> list[MergePair]:
-    """The pairs that a held merge's task keeps in its evidence."""
-    return [
-        MergePair(Identifier(keep_at, keep), Identifier(lose_at, lose))
-        for lose_at, lose, keep_at, keep in evidence.get("pairs", [])
-    ]
+    """The pairs that the task of a held merge or move keeps in its evidence."""
+    return _read(evidence.get("pairs", []))
+
+
+def shown_of(evidence: Mapping[str, Any]) -> list[MergePair]:
+    """Those of them that the task asks about: the others of the same message are not on its page."""
+    return _read(evidence.get("shown", evidence.get("pairs", [])))
+
+
+def _read(pairs: Iterable[Sequence[str]]) -> list[MergePair]:
+    return [MergePair(Identifier(keep_at, keep), Identifier(lose_at, lose)) for lose_at, lose, keep_at, keep in pairs]

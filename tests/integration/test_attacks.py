@@ -9,7 +9,7 @@ from mpi.bootstrap import App
 from mpi.domain.audit import SYSTEM, Actor
 from mpi.domain.messages import Command, Link, Merge, MergePair, Move, Rename
 from mpi.domain.person import Identifier, SourceRecord
-from mpi.domain.review import Verdict
+from mpi.domain.review import TaskType, Verdict
 from mpi.domain.roles import Role
 from mpi.services.trace_import import TraceRow
 from tests.builders import a_record, demographics, nhs_number
@@ -130,3 +130,47 @@ def test_a_restored_number_is_restored_on_all_who_came_by_it(app: App, said: dic
     assert _numbers(app, "1") == _numbers(app, "2") == {N3}
     app.trace_import.restore(SYSTEM, N2, "tracing was wrong")
     assert _numbers(app, "1") == _numbers(app, "2") == {N2}
+
+
+ZED = {"family_name": "Quux", "given_name": "Zed", "birth_date": "1931-05-05", "sex": "female", "postcode": "L1 1AA"}
+
+
+@pytest.mark.parametrize("command", [Merge, Move])
+def test_an_answer_about_two_numbers_joins_nobody_else_of_the_same_message(
+    app: App, command: type[Merge] | type[Move]
+) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    register(app, "RXX", "3", **ZED)
+    register(app, "RXX", "4", family_name="Brown", given_name="Ada", birth_date="1950-01-01", postcode="N1 1AA")
+    app.inbox.process([message(command((_pair("1", "2"), _pair("3", "4"))))])
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "the site confirmed by telephone")
+    persons = persons_of(app, *(("RXX", number) for number in "1234"))
+    assert persons[0] == persons[1]
+    assert persons[2] != persons[3]
+    [other] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, other.id, Verdict.SAME, "the site confirmed by telephone")
+    assert len(set(persons_of(app, ("RXX", "3"), ("RXX", "4")))) == 1
+
+
+def test_a_second_held_move_of_the_same_numbers_loses_none_of_its_pairs(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    register(app, "RXX", "3")
+    register(app, "RXX", "4", **dict.fromkeys(("birth_date", "address_line", "town", "postcode", "sex")))
+    app.inbox.process([message(Move((_pair("1", "2"),)))])
+    app.inbox.process([message(Move((_pair("3", "4"), _pair("1", "2"))))])
+    [task] = [one for one in app.review.queue(REVIEWER).tasks if one.type is TaskType.HELD_MOVE]
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "the site confirmed by telephone")
+    assert len(set(persons_of(app, ("RXX", "3"), ("RXX", "4")))) == 1
+
+
+def test_a_held_move_to_a_number_that_is_not_known_is_done_when_it_is_released(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    app.inbox.process([message(Move((_pair("1", "3"),)))])
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "the site confirmed by telephone")
+    assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RXX", "3")))) == 1
