@@ -134,10 +134,21 @@ def write_review(found: Found, raw: Path, path: Path) -> None:
     columns["reason"] = pa.array(reasons, pa.string()).take(pa.array(np.where(codes == NO_RULE, len(RULES), codes)))
     sides = (("left", pa.array(found.left[places])), ("right", pa.array(found.right[places])))
     for name in _recorded(raw):
-        values = pq.read_table(raw, columns=[name])[name].combine_chunks()
+        values = plain_cells(pq.read_table(raw, columns=[name])[name].combine_chunks())
         if values.null_count < len(values):
             columns |= {f"{side}_{name}": values.take(rows) for side, rows in sides}
     _csv(pa.table(columns), path)
+
+
+def plain_cells(values: Any) -> Any:
+    """The texts of an Arrow array, with a ' in front where a spreadsheet would take one for a formula."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(values.type):
+        return values
+    runs = pc.match_substring_regex(values, r"\A[=+\-@\t\r]")
+    return pc.if_else(runs, pc.binary_join_element_wise("'", values, ""), values)
 
 
 def _recorded(raw: Path) -> list[str]:

@@ -112,6 +112,12 @@ def test_what_a_human_must_see_comes_with_both_sides_and_the_reason(door: Door) 
     assert row["reason"] == "One NHS number stands on records that describe different people."
 
 
+def test_what_a_spreadsheet_would_run_is_made_plain_where_a_human_looks(door: Door) -> None:
+    door.done(door.file(f"1,RXX,{ANNA.replace('Anna', '=Anna()')}", f"2,RYY,{ANNA.replace('Anna', '@Peter')}"))
+    (row,) = door.reviews()
+    assert (row["left_given_name"], row["right_given_name"]) == ("'=Anna()", "'@Peter")
+
+
 def test_clusters_are_the_components_of_the_links_and_hold_every_record_once(door: Door, population: Path) -> None:
     counts = door.done(population)["counts"]
     clusters = door.clusters()
