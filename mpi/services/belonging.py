@@ -10,6 +10,7 @@ from mpi.matching.prepared import Prepared
 from mpi.matching.rules import clearly_another, verified_numbers_differ
 from mpi.matching.verdict import OBJECTIONS
 from mpi.services import identity, numbers
+from mpi.services.clusters import numbers_clash
 from mpi.services.firewall import says_nothing
 from mpi.services.identity import Cause
 from mpi.store.persons import AUTOMATIC, MANUAL, NEW, StoredLink
@@ -84,15 +85,18 @@ class Belonging:
         reviews = list(decision.reviews)
         tasks: list[int] = []
         if decision.link_to is not None:
-            if not siblings and current.grounds.how != MANUAL and self._still_itself(unit, stored, prepared):
+            target = decision.link_to.person_id
+            free = not siblings and current.grounds.how != MANUAL and self._still_itself(unit, stored, prepared)
+            # Numbers that were merged into this one have a say too, though the record itself does not carry theirs.
+            if free and not numbers_clash(unit, (target, current.person_id)):
                 grounds = identity.automatic_grounds(decision.link_to, AUTOMATIC, self._model, cause)
                 reason = "an update made the record match another person"
-                identity.move(unit, current, decision.link_to.person_id, grounds, cause, reason)
+                identity.move(unit, current, target, grounds, cause, reason)
                 unit.history.say(Statement(Kind.LINK, stored.id, decision.link_to.record_id))
-                identity.retire(unit, current.person_id, decision.link_to.person_id, cause, reason)
+                identity.retire(unit, current.person_id, target, cause, reason)
                 identity.settle_tasks(unit, [stored.id], cause)
                 tasks += identity.open_reviews(unit, stored.id, reviews, self._model, cause)
-                return decision.link_to.person_id, tasks
+                return target, tasks
             reviews.insert(0, decision.link_to)
         broken = self._broken(unit, stored, prepared, siblings, cause)
         if broken is not None:

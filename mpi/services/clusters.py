@@ -1,6 +1,6 @@
 """Whether records that are one person fit each other, asked after something has changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mpi.domain.decision import HardRule
 from mpi.domain.review import TaskType
@@ -57,3 +57,18 @@ def doubt(unit: UnitOfWork, model: LinkageModel, record_id: int, siblings: Itera
     reason = identity.reason_for(pair.rule) if against else _WEAK
     task = NewTask(TaskType.BROKEN_CLUSTER, record_id, other_id, reason, pair.weight, pair.pattern, rule, model.hash)
     return identity.open_task(unit, task, cause)
+
+
+def numbers_clash(unit: UnitOfWork, persons: Sequence[int]) -> bool:
+    """Whether two of the persons carry different NHS numbers, merged records counted."""
+    numbers = unit.records.numbers_of_persons(persons)
+    valid: set[str] = set()
+    verified: set[str] = set()
+    for person in persons:
+        own = {value for value, _ in numbers[person]}
+        sure = {value for value, is_sure in numbers[person] if is_sure}
+        if (valid and own and not valid & own) or (verified and sure and len(verified | sure) > 1):
+            return True
+        valid |= own
+        verified |= sure
+    return False

@@ -17,7 +17,7 @@ from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskType
 from mpi.engines.base import Engine
 from mpi.matching.model import LinkageModel
-from mpi.services import dedup_snapshot, identity
+from mpi.services import clusters, dedup_snapshot, identity
 from mpi.services.dedup import Watcher
 from mpi.services.dedup_plan import Join, Plan, Question, Tie, plan
 from mpi.services.identity import Cause
@@ -218,26 +218,11 @@ def _still_holds(unit: UnitOfWork, join: Join, current: Iterable[StoredLink]) ->
         return False
     if any(_apart(unit, found[a], found[b]) for i, a in enumerate(join.persons) for b in join.persons[i + 1 :]):
         return False
-    return not _numbers_clash(unit, join.persons)
+    return not clusters.numbers_clash(unit, join.persons)
 
 
 def _apart(unit: UnitOfWork, one: set[int], other: set[int]) -> bool:
     return any(unit.persons.kept_apart_from(record) & other for record in one)
-
-
-def _numbers_clash(unit: UnitOfWork, persons: Sequence[int]) -> bool:
-    """Whether two of the persons carry different NHS numbers, merged records counted."""
-    numbers = unit.records.numbers_of_persons(persons)
-    valid: set[str] = set()
-    verified: set[str] = set()
-    for person in persons:
-        own = {value for value, _ in numbers[person]}
-        sure = {value for value, is_sure in numbers[person] if is_sure}
-        if (valid and own and not valid & own) or (verified and sure and len(verified | sure) > 1):
-            return True
-        valid |= own
-        verified |= sure
-    return False
 
 
 def _asked(unit: UnitOfWork, one: set[int], other: set[int]) -> bool:

@@ -12,7 +12,7 @@ from mpi.domain.audit import Action
 from mpi.domain.decision import HardRule
 from mpi.domain.errors import BadInput, Conflict, MpiError
 from mpi.domain.messages import MergePair
-from mpi.domain.person import Identifier
+from mpi.domain.person import NHS, Identifier
 from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskType
 from mpi.matching.decide import decide_pair
@@ -246,7 +246,9 @@ class Linker:
     def _against(self, unit: UnitOfWork, mine: Sequence[StoredRecord], theirs: Sequence[StoredRecord]) -> str | None:
         numbers = unit.records.numbers_of_persons({identity.standing_link(unit, theirs[0].id).person_id})
         verified = {value for own in numbers.values() for value, sure in own if sure}
-        verified |= {p.nhs for p in map(identity.prepared_of, mine) if p.nhs is not None and p.nhs_verified}
+        ids = [record.id for record in mine]
+        ids += [record.id for record in unit.records.absorbed(ids)]  # what was merged away speaks too
+        verified |= {row.value for row in unit.records.identifiers_of(ids) if row.authority == NHS and row.verified}
         if len(verified) > 1:
             return "They carry different verified NHS numbers."
         for one in map(identity.prepared_of, mine):

@@ -174,3 +174,35 @@ def test_a_held_move_to_a_number_that_is_not_known_is_done_when_it_is_released(a
     [task] = app.review.queue(REVIEWER).tasks
     app.review.decide(REVIEWER, task.id, Verdict.SAME, "the site confirmed by telephone")
     assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2"), ("RXX", "3")))) == 1
+
+
+def _two_verified_numbers(app: App) -> None:
+    """Number 2 says no NHS number itself, and had one merged into it; number 3 is alike and has another."""
+    register(app, "RXX", "1", nhs_number=N1, nhs_number_status="01")
+    register(app, "RXX", "2")
+    merge(app, "1", "2")
+    register(app, "RXX", "3", nhs_number=N2, nhs_number_status="01")
+    assert len(set(persons_of(app, ("RXX", "2"), ("RXX", "3")))) == 2
+
+
+def test_an_update_does_not_bring_two_verified_numbers_together_of_which_one_was_merged_away(app: App) -> None:
+    _two_verified_numbers(app)
+    register(app, "RXX", "2", phone="01632960001", middle_names="Ann")
+    assert len(set(persons_of(app, ("RXX", "2"), ("RXX", "3")))) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Link(Identifier("RXX", "2"), Identifier("RXX", "3")),
+        Link(Identifier("RXX", "3"), Identifier("RXX", "2")),
+        Move((_pair("2", "3"),)),
+        Move((_pair("3", "2"),)),
+        Merge((_pair("2", "3"),)),
+    ],
+    ids=["link", "link the other way", "move", "move the other way", "merge"],
+)
+def test_a_source_does_not_bring_them_together_either(app: App, command: Command) -> None:
+    _two_verified_numbers(app)
+    app.inbox.process([message(command)])
+    assert len(set(persons_of(app, ("RXX", "2"), ("RXX", "3")))) == 2
