@@ -211,7 +211,8 @@ class Courier:
             while len(found) < BATCH and (page := unit.outbox.due(name, after, BATCH)):
                 found += [one for one in page if not blocked.stop(one)]
                 after = page[-1].id
-        return blocked, found
+        withheld = self._outbox.withhold(self.subscriber, self._me, found) if found else set()
+        return blocked, [one for one in found if one.id not in withheld]
 
     def _deliver(self, one: StoredNotification) -> Answer:
         """The answer to one notification; many receivers close after each answer, and are called again at once."""

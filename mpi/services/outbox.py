@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mpi.config import Config, Subscriber
-from mpi.domain.audit import Action, Actor, AuditEvent
+from mpi.domain.audit import SYSTEM, Action, Actor, AuditEvent
 from mpi.domain.errors import Conflict, NotFound
 from mpi.services.identity import person_of
+from mpi.services.protected import is_hidden
 from mpi.store.clock import stamp
 from mpi.store.crosswalk import CrosswalkRow
 from mpi.store.outbox import (
@@ -118,6 +119,28 @@ class Outbox:
             state = WAITING if told.identifiers else SILENT
             new.append(NewNotification(person_id, change.seq, secrets.token_hex(10).upper(), told, state))
         return new
+
+    def withhold(self, subscriber: Subscriber, holder: str, due: Sequence[StoredNotification]) -> set[int]:
+        """Withdraw those of `due` of whose person the subscriber may not hear by now; their numbers.
+
+        A person may have become restricted, or an identity left behind, while the subscriber was away. Raises
+        `Conflict` when somebody else sends to the subscriber now.
+        """
+        with self._store.reading() as unit:
+            stands = {one.id: unit.persons.survivor(one).id for one in unit.persons.get(_persons(due)).values()}
+            known = known_as(unit, {*stands, *stands.values()})
+            secret = {person for person, one in known.items() if one.restricted and not subscriber.restricted}
+            gone = {person for person, one in known.items() if not one.told.identifiers}
+            secret |= {person for person in gone if is_hidden(unit, person)}
+        withheld = [one for one in due if {one.person_id, stands[one.person_id]} & secret]
+        if withheld:
+            with self._store.writing(identities=False) as unit:
+                if not unit.outbox.renew(subscriber.name, holder):
+                    raise Conflict("somebody else sends to this subscriber")
+                for one in withheld:
+                    event = _event(one, SYSTEM, Action.NOTIFICATION_GIVEN_UP, withheld=True)
+                    unit.outbox.withdraw(one, event=event)
+        return {one.id for one in withheld}
 
     def deliveries(self) -> list[Delivery]:
         """How it stands with every subscriber that is configured or was, by name."""
@@ -244,6 +267,10 @@ def _within(told: Told, domains: Iterable[str]) -> Told:
         return tuple(name for name in names if name[0] in wanted)
 
     return Told(chosen(told.identifiers), chosen(told.merged))
+
+
+def _persons(notifications: Iterable[StoredNotification]) -> set[int]:
+    return {one.person_id for one in notifications}
 
 
 def _enrolled(unit: UnitOfWork, name: str) -> StoredSubscriber:

@@ -5,6 +5,7 @@ gaps and follow the order of the commits, so that a reader who has come to one n
 """
 
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -139,6 +140,16 @@ _latest_ids = (
     .group_by(notification.c.person_id)
 )
 _latest = select(notification).where(notification.c.id.in_(_latest_ids))
+_last_sent = (
+    select(notification)
+    .where(
+        notification.c.subscriber == bindparam("of"),
+        notification.c.person_id == bindparam("person"),
+        notification.c.state == SENT,
+    )
+    .order_by(notification.c.id.desc())
+    .limit(1)
+)
 _insert = insert(notification)
 _waits = and_(notification.c.subscriber == bindparam("of"), notification.c.state == WAITING)
 _due = (
@@ -274,6 +285,16 @@ class OutboxTable:
         if not values["persons"]:
             return {}
         return {row.person_id: _stored(row) for row in self._connection.execute(_latest, values)}
+
+    def withdraw(self, one: StoredNotification, *, event: AuditEvent) -> None:
+        """Send a waiting notification no more, as if it had never been made: what was sent last counts as told."""
+        self.finish(one, SUPERSEDED, one.attempts, None, event=event)
+        if self.has_later(one):
+            return
+        sent = self._connection.execute(_last_sent, {"of": one.subscriber, "person": one.person_id}).first()
+        told = _stored(sent).told if sent is not None else Told()
+        new = NewNotification(one.person_id, one.seq, secrets.token_hex(10).upper(), told, SILENT)
+        self.add(one.subscriber, [new])
 
     def add(self, name: str, new: Sequence[NewNotification]) -> None:
         """Store notifications, in the order in which they are to be sent. Their cause is in the audit trail already."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from mpi.bootstrap import App
+from mpi.config import Subscriber
 from mpi.domain.audit import Action, Actor
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.messages import AckCode, Link, Merge, MergePair, Move
@@ -22,6 +23,7 @@ from mpi.store.tables import audit_event
 from tests.builders import a_record, demographics, nhs_number
 from tests.index import MACHINE, REVIEWER, SENIOR, merge, message, open_index, persons_of, register
 from tests.invariants import check_index
+from tests.notified import Taker, tell
 
 OLD, NEW = nhs_number(1), nhs_number(2)
 GUARDIAN = Actor("iris", Role.IG_AUDITOR.value)
@@ -345,3 +347,20 @@ def test_the_question_that_let_an_identity_be_written_over_is_hidden_with_it(mig
     register(app, "RXX", "1", **IS, phone="0113 496 0001")
     check_index(app.store)
     app.close()
+
+
+def test_what_waits_for_a_subscriber_is_withdrawn_when_the_identity_is_hidden(app: App) -> None:
+    subscriber = Subscriber("laboratory", "h", 1, ("RXX", "RYY"))
+    old, new = persons_of(app, ("RXX", "1"), ("RXX", "2"))
+    with app.store.writing(identities=False) as unit:
+        unit.outbox.enrol("laboratory", 0)
+        stored = unit.outbox.subscriber("laboratory")
+        assert stored is not None
+        assert unit.outbox.take(stored, "a courier")
+    app.outbox.look(subscriber, "a courier")
+    with app.store.writing(identities=False) as unit:
+        unit.outbox.release("laboratory", "a courier")
+    app.protected.hide(GUARDIAN, old, new, "case 12")
+    taker = Taker()
+    tell(app, taker, subscriber)
+    assert [one.told.identifiers for one in taker.taken] == [(("RXX", "2"),)]

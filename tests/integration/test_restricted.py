@@ -16,6 +16,7 @@ from mpi.store import audit
 from tests.builders import a_record, demographics, nhs_number
 from tests.index import MACHINE, REVIEWER, config_for, open_index, persons_of, register, send
 from tests.invariants import check_index
+from tests.notified import Taker, tell
 
 HOME = {"address_line": "9 Hidden Close", "town": "Secretham", "postcode": "ZE1 0AA", "phone": "01595 496000"}
 ELSEWHERE = {"address_line": "1 Open Road", "town": "Exampleton", "postcode": "LS1 1AA", "phone": "0113 496 0001"}
@@ -184,3 +185,32 @@ def test_a_held_update_of_a_twin_does_not_say_that_the_home_agrees(app: App) -> 
         assert "Update held back" in page or "Review asked for" in page
         assert "home" not in page.replace("without_home", "")
         assert "twin" not in page
+
+
+def test_what_waits_for_a_subscriber_is_withdrawn_when_the_person_becomes_restricted(migrated_url: str) -> None:
+    app = open_index(migrated_url)
+    subscriber = Subscriber("laboratory", "h", 1, ("RXX", "RYY"))
+    number = {"nhs_number": nhs_number(5), "nhs_number_status": "01"}
+    register(app, "RXX", "A9001", **WHO, **number)
+    with app.store.writing(identities=False) as unit:
+        unit.outbox.enrol("laboratory", 0)
+    taker = Taker()
+    tell(app, taker, subscriber)
+    register(app, "RYY", "B9001", **WHO, **number)
+    with app.store.writing(identities=False) as unit:
+        stored = unit.outbox.subscriber("laboratory")
+        assert stored is not None
+        assert unit.outbox.take(stored, "a courier")
+    app.outbox.look(subscriber, "a courier")  # it waits to be sent, and the laboratory is away
+    with app.store.writing(identities=False) as unit:
+        unit.outbox.release("laboratory", "a courier")
+    send(app, replace(a_record("RXX", "A9001", **WHO, **number), restricted=True))
+    tell(app, taker, subscriber)
+    assert [one.told.identifiers for one in taker.taken] == [(("RXX", "A9001"),)]
+
+    send(app, replace(a_record("RXX", "A9001", **WHO, **number, town="Exampleton"), restricted=False))
+    app.outbox.again(REVIEWER, "laboratory")
+    tell(app, taker, subscriber)
+    assert [len(one.told.identifiers) for one in taker.taken] == [1, 2]
+    check_index(app.store)
+    app.close()
