@@ -5,6 +5,7 @@ from dataclasses import replace
 from mpi.domain.audit import Action
 from mpi.domain.errors import Conflict
 from mpi.domain.person import NHS, Identifier, SourceRecord
+from mpi.domain.replay import Kind
 from mpi.domain.review import TaskType, Verdict
 from mpi.services import identity, numbers
 from mpi.services.firewall import waiting
@@ -142,7 +143,7 @@ class Held:
         """Give a record the values back that the released update changed, where they still are that update's."""
         applied = task.evidence["applied"]
         before, after = applied["before"], applied["after"]
-        stored = unit.records.survivor(unit.records.get([applied["record"]])[applied["record"]])
+        stored = self._itself(unit, unit.records.get([applied["record"]])[applied["record"]])
         now = stored.recorded.as_dict()
         changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
         changes = {name: before.get(name, "") for name in changed if now.get(name) == after.get(name)}
@@ -159,6 +160,18 @@ class Held:
             for value in before.get(code, [""])
         ]
         numbers.keep(unit, stored.id, back, cause)
+
+    def _itself(self, unit: UnitOfWork, stored: StoredRecord) -> StoredRecord:
+        """The record, under the number that it has now. Raises `Conflict` where another one stands for it."""
+        while stored.status == MERGED:
+            told = [said for change in unit.history.of_records([stored.id]) for said in change.statements]
+            into = stored.merged_into or 0
+            if not any(
+                s.kind is Kind.RENAME and (s.one, s.other) in ((stored.id, into), (into, stored.id)) for s in told
+            ):
+                raise Conflict("the number was merged into another since; take the merge back first")
+            stored = unit.records.get([into])[into]
+        return stored
 
     def _no_longer_held(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> None:
         if task.left_record is not None:

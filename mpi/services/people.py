@@ -21,6 +21,7 @@ from mpi.services.preview import ChangeView
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.clock import stamp
+from mpi.store.moments import PastRecord
 from mpi.store.persons import StoredPerson
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -256,7 +257,9 @@ def _as_of(
     Raises `NotFound` where that person is an identity that was left behind, though the number is somebody's who is not.
     """
     moments = unit.moments
-    number = normalise(value) if authority == NHS else value
+    number: str | None = value
+    if authority == NHS and (number := normalise(value)):
+        number = moments.stands_for(number, at)
     asked = moments.with_number(authority, number, at) if number else []
     if authority != NHS:
         asked = asked or moments.with_local_id(authority, value, at)  # a number may have been somebody else's before
@@ -266,14 +269,27 @@ def _as_of(
     if protected.is_hidden(unit, person_id) or protected.is_hidden(unit, unit.persons.survivor(person).id):
         raise NotFound("the identifier is not known")
     tree = [record for record in moments.tree(person_id, at) if not record.protected]
-    entries = [CrosswalkEntry(r.authority, r.local_id, "local", False, r.status) for r in tree]
-    carried: dict[tuple[str, str], bool] = {}
-    for found in moments.numbers((r.id for r in tree), at):
-        key = found.authority, found.value
-        carried[key] = carried.get(key, False) or found.verified
-    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in carried.items()]
+    entries = _past_entries(unit, tree, at)
     persons = {now for r in tree if (now := identity.person_of(unit, r.id)) is not None}
     return person, sorted(entries, key=lambda e: (e.authority, e.value)), persons | {person_id}
+
+
+def _past_entries(unit: UnitOfWork, tree: Sequence[PastRecord], at: str) -> list[CrosswalkEntry]:
+    """The identifiers of these records at an instant, each under the local number that it had then."""
+    numbers_then = unit.moments.numbers((r.id for r in tree), at)
+    own = {(r.id, r.authority) for r in tree}
+    called = {(n.record_id, n.authority): n.value for n in numbers_then if (n.record_id, n.authority) in own}
+    entries = [
+        CrosswalkEntry(r.authority, called.get((r.id, r.authority), r.local_id), "local", False, r.status) for r in tree
+    ]
+    carried: dict[tuple[str, str], bool] = {}
+    for found in numbers_then:
+        if (found.record_id, found.authority) not in own:
+            key = found.authority, found.value
+            carried[key] = carried.get(key, False) or found.verified
+    entries += [CrosswalkEntry(*key, "national", verified, ACTIVE) for key, verified in carried.items()]
+    replaced = [old for code, value in carried if code == NHS for old in unit.moments.replaced_by(value, at)]
+    return entries + [CrosswalkEntry(NHS, old, "national", False, "superseded") for old in replaced]
 
 
 def _identifiers(unit: UnitOfWork, person_id: int) -> list[CrosswalkEntry]:

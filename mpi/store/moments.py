@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import BindParameter, bindparam, select
 
 from mpi.store.statements import Statements
-from mpi.store.tables import identifier, link, record_version, source_record
+from mpi.store.tables import identifier, link, record_version, source_record, superseded_number
 
 _AT: BindParameter[str] = bindparam("at")
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
@@ -39,7 +39,7 @@ _standing = (link.c.valid_from <= _AT) & (link.c.valid_to.is_(None) | (link.c.va
 _links = select(link.c.record_id, link.c.person_id).where(link.c.record_id.in_(_IDS), _standing)
 _members = select(link.c.record_id).where(link.c.person_id == bindparam("person_id"), _standing)
 _numbers = (
-    select(identifier.c.authority, identifier.c.value, identifier.c.verified)
+    select(identifier.c.record_id, identifier.c.authority, identifier.c.value, identifier.c.verified)
     .where(
         identifier.c.record_id.in_(_IDS),
         identifier.c.valid_from <= _AT,
@@ -47,6 +47,10 @@ _numbers = (
     )
     .order_by(identifier.c.id)
 )
+_replaced = superseded_number.c
+_was_replaced = (_replaced.valid_from <= _AT) & (_replaced.valid_to.is_(None) | (_replaced.valid_to > _AT))
+_successor = select(_replaced.new_number).where(_replaced.old_number == bindparam("number"), _was_replaced)
+_predecessors = select(_replaced.old_number).where(_replaced.new_number == bindparam("number"), _was_replaced)
 
 
 class PastRecord(NamedTuple):
@@ -61,8 +65,9 @@ class PastRecord(NamedTuple):
 
 
 class PastNumber(NamedTuple):
-    """An identifier that stood on a record at the moment."""
+    """An identifier that stood on a record at the moment; of its own authority: the local number that it had then."""
 
+    record_id: int
     authority: str
     value: str
     verified: bool
@@ -99,6 +104,27 @@ class Moments:
         """The records that carried this identifier then."""
         values = {"authority": authority, "value": value, "at": at}
         return sorted(set(self._connection.execute(_carriers, values).scalars()))
+
+    def stands_for(self, number: str, at: str) -> str:
+        """The NHS number that stood for `number` then: itself, or the end of its chain."""
+        seen = {number}
+        while (found := self._connection.execute(_successor, {"number": number, "at": at}).scalar()) not in seen:
+            if found is None:
+                break
+            number = found
+            seen.add(number)
+        return number
+
+    def replaced_by(self, number: str, at: str) -> list[str]:
+        """The NHS numbers that `number` stood for then, directly or through others."""
+        found: list[str] = []
+        level = [number]
+        while level:
+            values = {"number": level.pop(), "at": at}
+            new = [one for one in self._connection.execute(_predecessors, values).scalars() if one not in found]
+            found += new
+            level += new
+        return found
 
     def survivors(self, ids: Iterable[int], at: str) -> set[int]:
         """The records that stood for these then."""

@@ -7,12 +7,14 @@ import pytest
 
 from mpi.bootstrap import App
 from mpi.domain.audit import SYSTEM, Actor
+from mpi.domain.errors import Conflict
 from mpi.domain.messages import Command, Link, Merge, MergePair, Move, Rename
 from mpi.domain.person import Identifier, SourceRecord
 from mpi.domain.review import TaskType, Verdict
 from mpi.domain.roles import Role
 from mpi.services.trace_import import TraceRow
 from tests.builders import a_record, demographics, nhs_number
+from tests.history import last_change
 from tests.index import MACHINE, REVIEWER, merge, message, persons_of, register, send
 
 SENIOR = Actor("sam", Role.SENIOR_REVIEWER.value)
@@ -206,3 +208,39 @@ def test_a_source_does_not_bring_them_together_either(app: App, command: Command
     _two_verified_numbers(app)
     app.inbox.process([message(command)])
     assert len(set(persons_of(app, ("RXX", "2"), ("RXX", "3")))) == 2
+
+
+def test_an_update_is_not_taken_back_from_the_number_that_its_own_was_merged_into(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "1", **TUNDE)
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "the first clerk was wrong")
+    register(app, "RXX", "2", **TUNDE)
+    merge(app, "1", "2")
+    with pytest.raises(Conflict):
+        app.review.reopen(SENIOR, task.id, "it was not so")
+    app.undo.do(SENIOR, last_change(app), "not merged", keep_apart=False)
+    app.inbox.process([message(Rename(_pair("1", "3")))])
+    app.review.reopen(SENIOR, task.id, "it was not so")
+    with app.store.reading() as unit:
+        names = [found.recorded.given_name for n in "23" if (found := unit.records.find("RXX", n))]
+    assert names == ["Tunde", "Maria"]
+
+
+def test_the_numbers_of_the_past_are_those_that_led_there_then(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1)
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "1")
+    assert stored is not None
+    row = TraceRow(2, f"R{stored.id}-{stored.version}", "superseded", N2)
+    app.trace_import.take(SYSTEM, [row], "answers.csv")
+    with app.store.reading() as unit:
+        then = unit.now
+    shown = app.people.crosswalk(MACHINE, "NHS", N1)
+    time.sleep(0.01)
+    app.trace_import.restore(SYSTEM, N1, "tracing was wrong")
+    register(app, "RXX", "1", **TUNDE)
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.REUSED, "the ward gives its numbers out again")
+    past = app.people.crosswalk(MACHINE, "NHS", N1, at=then)
+    assert (past.enterprise_id, past.identifiers) == (shown.enterprise_id, shown.identifiers)
