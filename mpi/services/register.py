@@ -240,6 +240,10 @@ class Registrar:
         person_id = identity.person_of(unit, stored.id)
         if person_id is None:
             raise AssertionError("a record without a person")
+        if record.restricted and not stored.restricted and stored.status == ACTIVE:
+            # Withheld at once, whoever it may turn out to speak of: what was shown meanwhile could not be taken back.
+            event = cause.event(Action.RECORD_UPDATED, person_id=person_id, detail={"after": {"restricted": True}})
+            unit.records.restrict(stored, event=event)
         return Registered("held", stored.id, person_id, (), False, (task_id,), reason)
 
     def _change(self, unit: UnitOfWork, stored: StoredRecord, update: _Update, cause: Cause) -> Registered:

@@ -214,3 +214,20 @@ def test_what_waits_for_a_subscriber_is_withdrawn_when_the_person_becomes_restri
     assert [len(one.told.identifiers) for one in taker.taken] == [1, 2]
     check_index(app.store)
     app.close()
+
+
+def test_an_update_that_is_held_restricts_at_once(migrated_url: str) -> None:
+    app = open_index(migrated_url)
+    register(app, "RXX", "A9001", **WHO, **HOME)
+    another = {"family_name": "Brackenbury", "given_name": "Omar", "birth_date": "1950-01-01", "sex": "male"}
+    send(app, replace(a_record("RXX", "A9001", **another, **ELSEWHERE), restricted=True))
+    [task] = app.review.queue(REVIEWER).tasks
+    [person] = persons_of(app, ("RXX", "A9001"))
+    for view in (app.people.person(REVIEWER, person), app.review.task(REVIEWER, task.id)):
+        page = json.dumps(asdict(view), default=str)
+        for secret in (*HOME.values(), *ELSEWHERE.values(), "A9001"):
+            assert secret not in page
+    app.review.decide(REVIEWER, task.id, Verdict.SAME, "their new name")
+    assert app.people.person(REVIEWER, person).records[0].recorded.family_name == "Brackenbury"
+    check_index(app.store)
+    app.close()
