@@ -113,8 +113,9 @@ class Firewall:
             return reason
         erased = says_nothing(before)
         if erased or given(before, after) is Standing.DIFFERENT or birth(before, after) is Standing.DIFFERENT:
-            since = unit.tasks.released_at(stored.id) or ""
-            for version in unit.records.versions(stored)[:-1]:
+            names = _names(unit, stored)
+            since = max(unit.tasks.released_at(record.id) or "" for record in names)
+            for version in [one for record in names for one in unit.records.versions(record)[:-1]]:
                 said = self._prepared(stored.authority, version.recorded)
                 known = (version.valid_to or since) > since and (erased or given(said, after) is Standing.DIFFERENT)
                 if known and another(self._model, said, after):
@@ -190,6 +191,16 @@ class Firewall:
 
     def _prepared(self, authority: str, recorded: Demographics) -> Prepared:
         return prepare(recorded, allow_test_numbers=self._config.admits_test_numbers(authority))[0]
+
+
+def _names(unit: UnitOfWork, stored: StoredRecord) -> list[StoredRecord]:
+    """The record under its number and under those that it had before: with a new number it is another one as stored."""
+    found, begun = [stored], {stored.created_at}
+    for old in unit.records.absorbed([stored.id]):
+        if old.updated_at in begun:  # it ended when the new number began: a change of number, and no merge
+            found.append(old)
+            begun.add(old.created_at)
+    return found
 
 
 def after_update(recorded: Demographics, record: SourceRecord) -> Demographics:

@@ -244,3 +244,17 @@ def test_the_numbers_of_the_past_are_those_that_led_there_then(app: App) -> None
     app.review.decide(REVIEWER, task.id, Verdict.REUSED, "the ward gives its numbers out again")
     past = app.people.crosswalk(MACHINE, "NHS", N1, at=then)
     assert (past.enterprise_id, past.identifiers) == (shown.enterprise_id, shown.identifiers)
+
+
+def test_a_change_of_number_does_not_make_forgotten_what_the_record_said(app: App) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2")
+    send(app, SourceRecord("RXX", "2", dict.fromkeys(TUNDE, "")))
+    app.inbox.process([message(Rename(_pair("2", "3")))])
+    app.inbox.process([message(Rename(_pair("3", "4")))])
+    send(app, SourceRecord("RXX", "4", TUNDE))
+    assert [task.type for task in app.review.queue(REVIEWER, type_=TaskType.POSSIBLE_OVERLAY).tasks]
+    with app.store.reading() as unit:
+        stored = unit.records.find("RXX", "4")
+    assert stored is not None
+    assert stored.recorded.given_name is None
