@@ -17,7 +17,6 @@ from mpi.matching.prepared import Prepared
 from mpi.matching.rules import clearly_another
 from mpi.services import identity, numbers
 from mpi.services.clusters import BREAKING
-from mpi.services.firewall import says_nothing
 from mpi.services.identity import Cause
 from mpi.store.persons import FEED, Grounds
 from mpi.store.records import DELETED, MERGED, StoredRecord, Values
@@ -179,19 +178,19 @@ class Merger:
             return identity.reason_for(judged.rule)
         if clearly_another(one, other):
             return "The two records describe clearly different people."
-        if says_nothing(other) and losing != keeping and keeping is not None:
+        if losing != keeping and keeping is not None:
             return self._objection_to_company(unit, one, keeping, surviving.id)
         return None
 
     def _objection_to_company(self, unit: UnitOfWork, one: Prepared, keeping: int, surviving: int) -> str | None:
-        """Of the surviving number nothing is known: the others of its person say whom the merged one would join."""
+        """The others of the surviving number's person are joined too, and of that number little may be known."""
         others = [m.record_id for m in unit.persons.members([keeping]) if m.record_id != surviving]
         for other in map(identity.prepared_of, unit.records.get(others).values()):
             judged = decide_pair(self._model, one, other)
             if judged.rule in BREAKING:
                 return identity.reason_for(judged.rule)
             if clearly_another(one, other):
-                return "The surviving number is linked with a clearly different person."
+                return "The surviving number belongs with records that describe a clearly different person."
         return None
 
     def _apply(

@@ -43,6 +43,15 @@ def test_nobody_joins_a_person_through_a_number_of_which_only_a_link_is_known(ap
     assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2")))) == 2
 
 
+def test_nobody_joins_a_person_through_a_number_of_which_little_is_known(app: App) -> None:
+    register(app, "RXX", "1", given_name="Peter", birth_date="1940-04-04", sex="male", postcode="E1 1AA")
+    register(app, "RXX", "2")
+    send(app, SourceRecord("RXX", "3", {"family_name": "Ashworth"}))
+    app.inbox.process([message(Link(Identifier("RXX", "3"), Identifier("RXX", "2")))])
+    merge(app, "1", "3")
+    assert len(set(persons_of(app, ("RXX", "1"), ("RXX", "2")))) == 2
+
+
 def test_nobody_joins_a_person_through_a_number_whose_values_were_erased(app: App) -> None:
     register(app, "RXX", "1")
     register(app, "RXX", "2", **TUNDE)
