@@ -156,7 +156,7 @@ class Dedup:
             found = _decide(ids, data, model, pairs)
         with self._phase("writing", None):
             result = Result(found, model, data, work.resumed)
-            names = self._write(work, raw, result)
+            names = self._write(work, raw, result, set_aside=staged["set_aside"])
             counts = {"records": len(ids), **staged, "test_range_numbers": _test_numbers(data)}
             counts |= {**output.counts(found), **_keys(pairs)}
             result.run = self._about(job, settings, counts, result)
@@ -204,15 +204,15 @@ class Dedup:
         save_patterns(self._compared, folder)
         return {}
 
-    def _write(self, work: Work, raw: Path, result: Result) -> list[str]:
+    def _write(self, work: Work, raw: Path, result: Result, *, set_aside: int) -> list[str]:
         output.write_pairs(result.found, work.folder / "pairs.parquet")
         output.write_clusters(result.found, work.folder / "clusters.csv")
         output.write_review(result.found, raw, work.folder / "review.csv")
         (work.folder / "model.json").write_text(result.model.to_json(), encoding="utf-8")
-        aside = work.folder / SET_ASIDE
-        if aside.exists():
+        if (work.folder / SET_ASIDE).exists():
             return [*RESULTS, SET_ASIDE]
-        (work.out / SET_ASIDE).unlink(missing_ok=True)
+        if not set_aside:  # else a run that was broken off while it moved its results has moved this one already
+            (work.out / SET_ASIDE).unlink(missing_ok=True)
         return list(RESULTS)
 
     def _about(

@@ -43,6 +43,7 @@ class Work:
             self._done = dict(found.get("done", {}))
             self.resumed = bool(self._done)
             return
+        self._forget()
         for path in self.folder.iterdir():
             if path.name != _LOCK:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -60,6 +61,10 @@ class Work:
         _durable(new, json.dumps({"key": self._key, "done": self._done}, ensure_ascii=True))
         new.replace(self.folder / _MANIFEST)
 
+    def _forget(self) -> None:
+        """Before any file goes: a run that is killed meanwhile must not be believed to have done what is gone."""
+        (self.folder / _MANIFEST).unlink(missing_ok=True)
+
     def publish(self, names: list[str], last: str) -> None:
         """Move finished files from the folder to where the user looks for them; `last` says that all are there."""
         (self.out / last).unlink(missing_ok=True)
@@ -72,6 +77,7 @@ class Work:
 
     def remove(self) -> None:
         """Leave nothing behind."""
+        self._forget()
         shutil.rmtree(self.folder)
 
 

@@ -230,6 +230,49 @@ def test_a_run_that_was_broken_off_goes_on(
     assert not (door.out / ".work").exists()
 
 
+@pytest.mark.parametrize("done", [1, 5, 6], ids=lambda done: f"{done} files moved")
+def test_a_run_that_was_broken_off_while_it_moved_its_results_goes_on(
+    door: Door, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    path = door.file(f"1,RXX,{ANNA}", f"2,RXX,{ANNA_AGAIN}", "3,RXX,99900")
+    door.done(path, out=door.folder / "whole")
+    monkeypatch.setattr("mpi.services.dedup_tools.BatchTools.report", lambda *_: False)  # it takes its time
+    moved = 0
+    replace: Callable[..., Path] = Path.replace
+
+    def move(this: Path, target: Path) -> Path:
+        nonlocal moved
+        if this.parent.name == ".work" and target.parent == door.out:
+            moved += 1
+            if moved > done:
+                raise _Broken
+        return replace(this, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", move)
+        if done == 6:  # all were moved: what is broken off is the tidying
+            patch.setattr("shutil.rmtree", _break)
+        assert isinstance(door.run(path).exception, _Broken)
+    assert done == 6 or not (door.out / "run.json").exists()
+    door.done(path)
+    assert _bytes(door.out) == _bytes(door.folder / "whole")
+    assert "3 fields" in (door.out / "set_aside.csv").read_text()
+
+
+def test_a_folder_that_was_half_removed_is_not_believed(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = door.file(f"1,RXX,{ANNA}", f"2,RXX,{ANNA_AGAIN}")
+
+    def some_of_it(folder: Path) -> None:
+        (folder / "raw.parquet").unlink()
+        raise _Broken
+
+    monkeypatch.setattr("mpi.services.dedup_tools.BatchTools.report", lambda *_: False)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", some_of_it)
+        assert isinstance(door.run(path).exception, _Broken)
+    assert door.done(path)["counts"]["links"] == 1
+
+
 def test_other_settings_take_up_nothing(door: Door, population: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("mpi.services.dedup._decide", _break)
@@ -327,6 +370,36 @@ def test_one_huge_block_is_left_out_and_said(door: Door) -> None:
     assert result.exception is None
     assert "blocking keys were left out" in result.output
     assert door.clusters()["b"] == "a"
+
+
+def test_a_hundred_thousand_people_of_one_name_and_birthday_cost_no_pairs(door: Door) -> None:
+    given = [("Ann", "Bob", "Cath", "Dan", "Eve", "Fred", "Gina")[n % 7] for n in range(100_000)]
+    numbers = [None] * 99_998 + ["9990000018"] * 2
+    crowd = {
+        "record_id": [str(n) for n in range(100_000)],
+        "family_name": ["Smith"] * 100_000,
+        "given_name": given[:-1] + given[-2:-1],
+        "birth_date": ["1980-01-01"] * 100_000,
+        "nhs_number": pa.array(numbers, pa.string()),
+    }
+    path = door.folder / "people.parquet"
+    pq.write_table(pa.table(crowd), path)
+    command = [sys.executable, "-m", "mpi.cli.main", "dedup", str(path), "--out", str(door.out), "--model", "train"]
+
+    def limited() -> None:  # CPU time, not the clock; DuckDB reserves address space that it does not use
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited)
+    assert done.returncode == 0, done.stderr
+    run = json.loads((door.out / "run.json").read_text())
+    assert run["counts"]["blocking_keys_skipped"] > 5
+    assert run["counts"]["records_under_skipped_keys"] >= 100_000  # once for each key
+    assert run["counts"]["candidate_pairs"] == 1
+    assert run["peak_memory_mb"] < 1000
+    clusters = door.clusters()
+    assert len(clusters) == 100_000
+    assert clusters["99999"] in ("99998", "99999")
 
 
 def test_a_column_without_a_value_changes_nothing(door: Door, population: Path) -> None:
