@@ -54,7 +54,15 @@ class Held:
             self._registrar.reconsider(unit, [stored._replace(traced=None)], cause)
 
     def drop(self, unit: UnitOfWork, task: StoredTask, cause: Cause) -> bool:
-        """Let go of what was held about one record; False for a task about two, which are to be kept apart."""
+        """Let go of what was held about one record; False for a task about two, which are to be kept apart.
+
+        What the same message asked for besides, and nobody has looked at, is not lost with it.
+        """
+        rest = [pair for pair in pairs_of(task.evidence) if pair not in shown_of(task.evidence)]
+        if task.type is TaskType.HELD_MERGE:
+            self._merger.release(unit, rest, cause, ())
+        elif task.type is TaskType.HELD_MOVE:
+            self._linker.release_move(unit, rest, cause, ())
         if task.type in UPDATES:
             self._no_longer_held(unit, task, cause)
         elif task.type is TaskType.DELETED_NUMBER and task.left_record is not None:

@@ -119,13 +119,13 @@ class Merger:
             losing, keeping = unit.records.survivor(subsumed), unit.records.survivor(surviving)
             if losing.id == keeping.id:
                 continue
-            if losing.held_task or keeping.held_task:
-                raise Conflict("an update of one of these numbers is held; decide on that first")
             if shown is not None and pair not in shown:
                 objection = self._objection(unit, pair, losing, keeping)
                 if objection is not None:
                     self._hold(unit, (pair,), HeldMerge(objection, pair), cause)
                     continue
+            if losing.held_task or keeping.held_task:
+                raise Conflict("an update of one of these numbers is held; decide on that first")
             if identity.kept_apart(unit, losing.id, keeping.id):
                 raise Conflict(identity.TAKE_BACK_FIRST)
             if losing.authority == keeping.authority:

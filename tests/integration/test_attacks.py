@@ -165,6 +165,23 @@ def test_an_answer_about_two_numbers_joins_nobody_else_of_the_same_message(
     assert len(set(persons_of(app, ("RXX", "3"), ("RXX", "4")))) == 1
 
 
+@pytest.mark.parametrize("command", [Merge, Move])
+def test_what_else_a_rejected_message_asked_for_is_not_lost(app: App, command: type[Merge] | type[Move]) -> None:
+    register(app, "RXX", "1")
+    register(app, "RXX", "2", **TUNDE)
+    register(app, "RXX", "3", **ZED)
+    register(app, "RXX", "4", **ZED | dict.fromkeys(("birth_date", "postcode", "sex")))
+    pairs = (_pair("1", "2"), _pair("3", "4"), _pair("4", "2"))
+    app.inbox.process([message(command(pairs))])
+    [task] = app.review.queue(REVIEWER).tasks
+    app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "the site confirmed by telephone")
+    persons = persons_of(app, *(("RXX", number) for number in "1234"))
+    assert len(set(persons)) == 3
+    assert persons[2] == persons[3]
+    [other] = app.review.queue(REVIEWER).tasks
+    assert other.type.value.startswith("held-")
+
+
 def test_a_second_held_move_of_the_same_numbers_loses_none_of_its_pairs(app: App) -> None:
     register(app, "RXX", "1")
     register(app, "RXX", "2", **TUNDE)
