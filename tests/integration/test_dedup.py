@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from click.testing import CliRunner, Result
 
 from mpi.cli.dedup import FileSource, dedup
 from mpi.domain.errors import BadInput, Conflict, MpiError
+from mpi.engines.local.engine import LocalEngine
+from mpi.engines.preparing import prepare_dataset
 from mpi.services.dedup import RESULTS, Dedup
 from mpi.synth.population import COLUMNS, make
 
@@ -146,6 +149,18 @@ def test_the_same_input_gives_the_same_bytes(door: Door, population: Path) -> No
     for changing in ("seconds", "peak_memory_mb", "out"):
         one.pop(changing), other.pop(changing)
     assert one == other
+
+
+def test_one_thread_and_three_give_the_same_bytes(
+    door: Door, population: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for threads in (1, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr("mpi.cli.dedup.engine_named", lambda _, n=threads: LocalEngine(threads=n))
+            patch.setattr("mpi.services.dedup_tools.prepare_dataset", partial(prepare_dataset, workers=threads))
+            patch.setattr("mpi.files.staging._THREADS", threads)
+            door.done(population, out=door.folder / str(threads), options=["--model", "train"])
+    assert _bytes(door.folder / "1") == _bytes(door.folder / "3")
 
 
 def test_the_truth_is_never_read(door: Door, population: Path) -> None:
