@@ -114,11 +114,14 @@ class LocalEngine:
         """The level of each comparison for each pair."""
         found = [table.room.empty(len(left), np.uint8) for _ in comparisons]
         parts = _parts(len(left), 1)
+        # Those with most levels first, so that no thread is left with one of them at the end.
+        order = sorted(range(len(comparisons)), key=lambda place: -len(comparisons[place].levels))
         with ThreadPoolExecutor(self.threads) as pool:
             for done, part in enumerate(parts, 1):
                 chunk = Chunk(table, left[part], right[part], self.connection)
-                for out, own in zip(found, pool.map(chunk.level, comparisons), strict=True):
-                    out[part] = own
+                levels = pool.map(chunk.level, [comparisons[place] for place in order])
+                for place, own in zip(order, levels, strict=True):
+                    found[place][part] = own
                 progress("compare", done / len(parts))
         return found
 
