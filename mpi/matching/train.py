@@ -36,12 +36,12 @@ TARGET_FALSE_LINKS = 0.001
 """Share of automatic links that may be false by the model's own estimate."""
 REVIEWS_PER_RECORD = 0.02
 """Pairs per record that the weight alone may send to a human; hard rules send others."""
-_WORST_REVIEW = -2.0
+WORST_REVIEW = -2.0
 """Bits: nobody is asked about a pair less likely than one in five."""
 
 _SURE_ENOUGH = 2.0
 """Bits: where nothing but strangers can be taken for a match, four to one is enough for a single link, as one to four
-(`_WORST_REVIEW`) is enough for a question; the target for all links together still holds."""
+(`WORST_REVIEW`) is enough for a question; the target for all links together still holds."""
 
 STRANGERS_OF_ONE_NAME = "strangers-of-one-name"
 """Family and given names go together, by tradition and generation: more strangers share both than chance would have."""
@@ -227,12 +227,12 @@ def thresholds(
         if false > target * pairs and pairs >= 1:
             link = max(link, weight + 0.01)
             break
-    asked, review = 0.0, _WORST_REVIEW
+    asked, review = 0.0, WORST_REVIEW
     for weight, pattern in ranked:
         if weight < link:
             asked += blocked[pattern] * (fitted.match[pattern] + fitted.strangers[pattern] * more)
             if asked > REVIEWS_PER_RECORD * records:
                 review = weight
                 break
-    review = min(max(review, _WORST_REVIEW), link)
+    review = min(max(review, WORST_REVIEW), link)
     return Thresholds(link=round(link, 2), keep=round((link + review) / 2, 2), review=round(review, 2))

@@ -20,7 +20,7 @@ from mpi.matching.cluster import DecidedPairs, Standing, cluster
 from mpi.matching.facts import SHIFT
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import FIRST_OF_TEST_RANGE
-from mpi.matching.train import TARGET_FALSE_LINKS
+from mpi.matching.train import TARGET_FALSE_LINKS, WORST_REVIEW
 from mpi.services import dedup_output as output
 from mpi.services.dedup_ids import output_ids
 from mpi.services.dedup_patterns import load_patterns, save_patterns
@@ -248,10 +248,12 @@ def _decide(ids: Any, data: Dataset, model: LinkageModel, pairs: PairPatterns) -
     decided = decide(model, pairs)
     clustered = cluster(len(ids), as_pairs(model, pairs, decided), standing_of(data), link=model.thresholds.link)
     review, weight = model.thresholds.review, decided.weight
-    places = output.shown(weight, clustered, review)
+    # Where few fields say much, the thresholds are high; who wants others sees what lies below them.
+    shown_from = min(review, WORST_REVIEW)
+    places = output.shown(weight, clustered, shown_from)
     probability = np.full(len(weight), np.nan)
     probability[places] = probabilities(model, pairs.levels, pairs.terms, weight, places)
-    return output.Found(ids, pairs.left, pairs.right, weight, pairs.levels, clustered, review, probability)
+    return output.Found(ids, pairs.left, pairs.right, weight, pairs.levels, clustered, review, shown_from, probability)
 
 
 def as_pairs(model: LinkageModel, pairs: PairPatterns, decided: Decided) -> DecidedPairs:

@@ -34,12 +34,14 @@ class Found:
     clustered: Clustered
     review: float
     """Threshold in bits."""
+    shown_from: float
+    """Bits from which on a pair is written though nobody is asked about it; at most `review`."""
     probability: NDArray[np.float64]
     """Of one person, relatives reckoned with; of pairs that are not `shown` nothing is said (NaN)."""
 
     def shown(self) -> Ints:
-        """Places of the pairs that are written: those at or above the review threshold, and all that is to be asked."""
-        return shown(self.weight, self.clustered, self.review)
+        """Places of the pairs that are written: those at or above `shown_from`, and all that is to be asked."""
+        return shown(self.weight, self.clustered, self.shown_from)
 
     def to_review(self) -> Ints:
         """Places of the pairs a human must see, best first."""
@@ -48,20 +50,21 @@ class Found:
         return places[order]
 
 
-def shown(weight: NDArray[np.float64], clustered: Clustered, review: float) -> Ints:
+def shown(weight: NDArray[np.float64], clustered: Clustered, shown_from: float) -> Ints:
     """As `Found.shown`."""
-    return np.flatnonzero((weight >= review) | (clustered.outcome != APART))
+    return np.flatnonzero((weight >= shown_from) | (clustered.outcome != APART))
 
 
 def counts(found: Found) -> dict[str, int]:
     """How many pairs were linked, reviewed and left apart among those written, and what clusters there are."""
-    outcome = found.clustered.outcome[found.shown()]
+    places = found.shown()
+    outcome = found.clustered.outcome[places]
     sizes = np.bincount(found.clustered.cluster, minlength=len(found.ids)) if len(found.ids) else np.zeros(1, int)
     return {
         "candidate_pairs": len(found.left),
         "links": int((outcome == LINK).sum()),
         "reviews": int((outcome == REVIEW).sum()),
-        "apart_at_or_above_review": int((outcome == APART).sum()),
+        "apart_at_or_above_review": int(((outcome == APART) & (found.weight[places] >= found.review)).sum()),
         "clusters": int((sizes > 0).sum()),
         "clusters_of_several": int((sizes > 1).sum()),
         "records_in_clusters_of_several": int(sizes[sizes > 1].sum()),
