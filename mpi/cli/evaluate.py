@@ -18,10 +18,12 @@ from mpi.engines.preparing import prepare_dataset
 from mpi.files.person_file import PersonFile, open_person_file
 from mpi.files.set_aside import SideFile
 from mpi.files.staging import EXTRA, set_aside_header, stage
+from mpi.reports import evaluation
 from mpi.services.dedup_ids import output_ids
 from mpi.services.evaluate import UNKNOWN, Truth, measure, read_run
 
 RESULT = "evaluation.json"
+PAGE = "evaluation.html"
 _TRUTH, _FAULTS, _BIRTH = "evaluate truth", "evaluate faults", "evaluate birth"
 """Names of extra fields that no map is likely to use."""
 
@@ -37,7 +39,7 @@ def evaluate(folder: Path, truth: str, truth_file: Path | None, as_json: bool) -
     """Hold the results in DIR against the truth: precision, recall, review load, what blocking lost.
 
     Where the inputs have the columns `faults` and `true_birth` (as `mpi synth` writes them), recall is told per fault,
-    and what became of twins. The result is also written to DIR/evaluation.json.
+    and what became of twins. The result is also written to DIR/evaluation.json, and with charts to DIR/evaluation.html.
     """
     run = read_run(folder)
     own = ColumnMap.parse(run["columns"]) if run["columns"] else ColumnMap()
@@ -50,6 +52,7 @@ def evaluate(folder: Path, truth: str, truth_file: Path | None, as_json: bool) -
         data = prepare_dataset(raw, work / "data", extras=run["extras"])
         result = measure(folder, ids, known, data)
     (folder / RESULT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    evaluation.write(folder / PAGE, result)
     if as_json:
         echo_json(result)
     else:

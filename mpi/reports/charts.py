@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 _INK, _BLUE, _AMBER, _RED, _GREEN, _GREY = "#212b32", "#005eb8", "#c77700", "#b3261e", "#00704a", "#768692"
-COLOURS = {"link": _GREEN, "review": _AMBER, "apart": _GREY}
+COLOURS = {"link": _GREEN, "review": _AMBER, "apart": _GREY, "one person": _GREEN, "two people": _GREY}
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -60,13 +60,22 @@ def _thresholds(axes: Any, thresholds: Mapping[str, float]) -> None:
         )
 
 
-def histogram(edges: Sequence[float], counts: Mapping[str, Sequence[int]], thresholds: Mapping[str, float]) -> str:
-    """How many pairs of each decision lie at each weight, on a logarithmic scale."""
+DECISIONS = ("apart", "review", "link")
+TRUTHS = ("two people", "one person")
+
+
+def histogram(
+    edges: Sequence[float],
+    counts: Mapping[str, Sequence[int]],
+    thresholds: Mapping[str, float],
+    kinds: Sequence[str] = DECISIONS,
+) -> str:
+    """How many pairs of each kind (`DECISIONS` or `TRUTHS`) lie at each weight, on a logarithmic scale."""
 
     def draw(axes: Any) -> None:
         bottom = [0.0] * (len(edges) - 1)
         widths = [b - a for a, b in pairwise(edges)]
-        for name in ("apart", "review", "link"):
+        for name in kinds:
             axes.bar(edges[:-1], counts[name], widths, bottom, align="edge", color=COLOURS[name], label=name)
             bottom = [a + b for a, b in zip(bottom, counts[name], strict=True)]
         _logarithmic(axes.yaxis, axes.set_yscale, value="symlog", linthresh=10)
@@ -79,13 +88,17 @@ def histogram(edges: Sequence[float], counts: Mapping[str, Sequence[int]], thres
 
 
 def along(
-    weights: Sequence[float], precision: Sequence[float], recall: Sequence[float], thresholds: Mapping[str, float]
+    weights: Sequence[float],
+    precision: Sequence[float],
+    recall: Sequence[float],
+    thresholds: Mapping[str, float],
+    labels: tuple[str, str] = ("precision expected", "recall expected, of pairs compared"),
 ) -> str:
-    """Precision and recall that the model expects if all pairs from a weight upwards were linked."""
+    """Precision and recall, expected by the model or measured, if all pairs from a weight upwards were linked."""
 
     def draw(axes: Any) -> None:
-        axes.plot(weights, precision, color=_BLUE, label="precision expected")
-        axes.plot(weights, recall, color=_RED, label="recall expected, of pairs compared")
+        axes.plot(weights, precision, color=_BLUE, label=labels[0])
+        axes.plot(weights, recall, color=_RED, label=labels[1])
         axes.set_ylim(0, 1.02)
         _thresholds(axes, thresholds)
         axes.set_xlabel("all pairs from this weight (bits) upwards linked")

@@ -28,8 +28,13 @@ def write(path: Path, figures: Figures) -> None:
 
 def page(figures: Figures) -> str:
     """The page as HTML."""
-    title = escape(str(figures.get("title", "Duplicates found")))
     body = "\n".join(part for part in sections(figures) if part)
+    return document(str(figures.get("title", "Duplicates found")), body)
+
+
+def document(title: str, body: str) -> str:
+    """A whole page around its parts."""
+    title = escape(title)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -43,29 +48,30 @@ def sections(figures: Figures) -> Iterable[str]:
     model = figures["model"]
     limits = model["thresholds"]
     yield _what_it_holds(figures)
-    yield _section("What was found", _table(("", ""), [(_words(k), v) for k, v in figures["counts"].items()]))
+    yield section("What was found", table(("", ""), [(_words(k), v) for k, v in figures["counts"].items()]))
     if rules := figures.get("reviews_by_rule"):
-        yield _section("Why pairs go to a human", _table(("rule", "pairs"), rules.items()))
+        yield section("Why pairs go to a human", table(("rule", "pairs"), rules.items()))
     if scores := figures.get("histogram"):
-        yield _section("Weights", _histogram_note(), charts.histogram(scores["edges"], scores, limits))
+        yield section("Weights", _histogram_note(), charts.histogram(scores["edges"], scores, limits))
     if line := figures.get("along"):
         chart = charts.along(line["weight"], line["precision"], line["recall"], limits)
-        yield _section("What the model expects along the threshold", _along_note(), chart)
+        yield section("What the model expects along the threshold", _along_note(), chart)
     yield _clusters(figures)
     yield _examples(figures.get("examples", ()), limits)
-    yield _truth(figures.get("evaluation"))
+    yield truth_section(figures.get("evaluation"))
     yield _profile(figures)
     yield _values(figures.get("values", ()))
     yield _model(model)
     if seconds := figures.get("seconds"):
-        yield _section("Time", _table(("phase", "seconds"), seconds.items()))
+        yield section("Time", table(("phase", "seconds"), seconds.items()))
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
+    """A part of a page under a heading."""
     return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
 
 
@@ -79,14 +85,16 @@ def _cell(value: object) -> str:
     return f"<td>{escape('' if value is None else str(value))}</td>"
 
 
-def _table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table with numbers to the right."""
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _p(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+def text(words: str) -> str:
+    """A paragraph."""
+    return f"<p>{escape(words)}</p>"
 
 
 def _what_it_holds(figures: Figures) -> str:
@@ -99,14 +107,14 @@ def _what_it_holds(figures: Figures) -> str:
 
 
 def _histogram_note() -> str:
-    return _p(
+    return text(
         "Each candidate pair by its weight: 0 bits are even odds, a bit more doubles them. The scale is logarithmic. "
         "A pair above the link threshold that is not linked was held by a rule."
     )
 
 
 def _along_note() -> str:
-    return _p(
+    return text(
         "By the probabilities of the pairs themselves, without truth: if all pairs from a weight upwards were linked, "
         "which share would be right, and which share of the true pairs among those compared would be found. The rules "
         "hold back relatives on top of that, so what is linked is better than the curve."
@@ -119,10 +127,10 @@ def _clusters(figures: Figures) -> str:
         return ""
     parts = [charts.sizes({int(size): count for size, count in sizes.items()})]
     if bridges := figures.get("bridges"):
-        parts.append(_p("The weakest pairs that hold two groups together; a human looks at those not linked."))
+        parts.append(text("The weakest pairs that hold two groups together; a human looks at those not linked."))
         rows = [(b["left"], b["right"], b["weight"], b["probability"], b["decision"]) for b in bridges]
-        parts.append(_table(("left", "right", "weight (bits)", "probability", "decision"), rows))
-    return _section("Clusters", *parts)
+        parts.append(table(("left", "right", "weight (bits)", "probability", "decision"), rows))
+    return section("Clusters", *parts)
 
 
 def _examples(examples: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> str:
@@ -135,22 +143,26 @@ def _examples(examples: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         parts = [(f"{name}: {label}", bits) for name, label, bits in one["parts"]]
         chart = charts.waterfall(parts, limits)
         found.append(f"<details><summary>{escape(title)}</summary>{chart}</details>")
-    return _section("Pairs explained", _p("How the weight of a pair comes about. Choose one."), *found)
+    return section("Pairs explained", text("How the weight of a pair comes about. Choose one."), *found)
 
 
-def _truth(evaluation: Mapping[str, Any] | None) -> str:
+def truth_section(evaluation: Mapping[str, Any] | None) -> str:
+    """Links and clusters held against the truth, faults and calibration; empty without an evaluation."""
     if not evaluation:
         return ""
     rows = [
         (name, evaluation[name]["precision"], evaluation[name]["recall"], evaluation[name]["f1"])
         for name in ("links", "clusters")
     ]
-    parts = [_table(("", "precision", "recall", "F1"), rows)]
+    parts = [table(("", "precision", "recall", "F1"), rows)]
     if faults := evaluation.get("faults"):
         parts.append(charts.recall_by_fault(faults))
     if bands := evaluation.get("reliability"):
-        parts += [_p("Probability said, and share that is true."), charts.reliability(bands)]
-    return _section("Held against the truth", *parts)
+        said = [(band["said"], band["true"]) for band in bands]
+        rows_of_bands = [(band["pairs"], band["said"], band["true"]) for band in bands]
+        parts += [text("Probability said, and share that is true."), charts.reliability(said)]
+        parts.append(table(("pairs", "probability said", "share true"), rows_of_bands))
+    return section("Held against the truth", *parts)
 
 
 def _profile(figures: Figures) -> str:
@@ -160,32 +172,32 @@ def _profile(figures: Figures) -> str:
     sources = list(profile)
     fields = list(profile[sources[0]])
     rows = [(_words(field), *(f"{profile[source][field]:.1%}" for source in sources)) for field in fields]
-    parts = [_p("Share of records with a usable value."), _table(("field", *sources), rows)]
+    parts = [text("Share of records with a usable value."), table(("field", *sources), rows)]
     if problems := figures.get("problems"):
-        parts.append(_p("Values that were not used: placeholders and defaults, unreadable and impossible ones."))
+        parts.append(text("Values that were not used: placeholders and defaults, unreadable and impossible ones."))
         found = sorted(problems, key=lambda p: -p["count"])
         rows_of = [(p["source"], _words(p["field"]), _words(p["problem"]), p["count"]) for p in found]
-        parts.append(_table(("source", "field", "problem", "records"), rows_of))
-    return _section("Missing and default values", *parts)
+        parts.append(table(("source", "field", "problem", "records"), rows_of))
+    return section("Missing and default values", *parts)
 
 
 def _values(values: Sequence[Mapping[str, Any]]) -> str:
     if not values:
         return ""
     rows = [(_words(v["field"]), v["value"], v["records"], v["share"], v["oddity"]) for v in values]
-    note = _p("The commonest values. One that far more records carry than the next ones is often a default.")
-    return _section("Value frequencies", note, _table(("field", "value", "records", "share", ""), rows))
+    note = text("The commonest values. One that far more records carry than the next ones is often a default.")
+    return section("Value frequencies", note, table(("field", "value", "records", "share", ""), rows))
 
 
 def _model(model: Mapping[str, Any]) -> str:
     found = [
-        _p(
+        text(
             f"{model['name']}, {model['hash'][:12]}. Link from {model['thresholds']['link']} bits, review from "
             f"{model['thresholds']['review']}. Two random records are one person with probability {model['prior']:.3g}."
         )
     ]
     if not model.get("families", True):
-        found.append(_p("The records hold next to no relatives, so the rules against relatives hold nothing back."))
+        found.append(text("The records hold next to no relatives, so the rules against relatives hold nothing back."))
     levels = [(_words(c["name"]), level) for c in model["comparisons"] for level in c["levels"]]
     labels = [f"{name}: {level['label']}" for name, level in levels]
     m, u, bits = ([level[part] for _, level in levels] for part in ("m", "u", "bits"))
@@ -197,8 +209,8 @@ def _model(model: Mapping[str, Any]) -> str:
         (label, *(float(level.get(part, 0.0)) for part in parts))
         for label, (_, level) in zip(labels, levels, strict=True)
     ]
-    found.append(f"<details><summary>The figures</summary>{_table(head, rows)}</details>")
+    found.append(f"<details><summary>The figures</summary>{table(head, rows)}</details>")
     if relatives := model.get("relatives"):
-        found.append(_p("How many pairs of relatives the model reckons with for each pair of one person's records."))
-        found.append(_table(("relatives", "per match"), [(r["name"], r["per_match"]) for r in relatives]))
-    return _section("The model", *found)
+        found.append(text("How many pairs of relatives the model reckons with for each pair of one person's records."))
+        found.append(table(("relatives", "per match"), [(r["name"], r["per_match"]) for r in relatives]))
+    return section("The model", *found)

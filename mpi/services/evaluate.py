@@ -18,6 +18,8 @@ Ints = NDArray[np.int64]
 UNKNOWN = -1
 APART, REVIEW, LINK, UNSEEN = 0, 1, 2, 3
 _CODES = {"apart": APART, "review": REVIEW, "link": LINK}
+BANDS = (0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999, 1.01)
+"""Probabilities at which a band of pairs begins."""
 MOST_PAIRS = 20_000_000
 """True pairs that are looked at one by one; where there are more, only totals are given."""
 
@@ -53,6 +55,7 @@ class _Decided:
     """left * records + right."""
     decision: NDArray[np.int8]
     weight: NDArray[np.float64]
+    probability: NDArray[np.float64]
     cluster: Ints
 
 
@@ -89,6 +92,8 @@ def measure(out: Path, ids: Any, truth: Truth, data: Dataset) -> dict[str, Any]:
         "review": _review(n, reviewed & sure, same, linked, total),
         "clusters_with_two_verified_numbers": _two_numbers(found.cluster, data),
         "model": run["model"],
+        "curves": _curves(found.weight[sure], same[sure], total),
+        "reliability": _reliability(found.probability[sure], same[sure]),
     }
     if total > MOST_PAIRS:
         return result
@@ -112,7 +117,7 @@ def _read(out: Path, ids: Any) -> _Decided:
     def places(column: Any) -> Ints:
         return np.asarray(pc.index_in(column.combine_chunks(), ids).to_numpy(zero_copy_only=False), np.int64)
 
-    table = pq.read_table(out / "pairs.parquet", columns=["left_id", "right_id", "weight", "decision"])
+    table = pq.read_table(out / "pairs.parquet", columns=["left_id", "right_id", "weight", "probability", "decision"])
     code = places(table["left_id"]) * len(ids) + places(table["right_id"])
     order = np.argsort(code, kind="stable")
     decision = np.array([_CODES[name] for name in table["decision"].to_pylist()], dtype=np.int8)
@@ -120,7 +125,8 @@ def _read(out: Path, ids: Any) -> _Decided:
     clusters = pyarrow.csv.read_csv(out / "clusters.csv", convert_options=as_text)
     cluster = np.empty(len(ids), dtype=np.int64)
     cluster[places(clusters["record_id"])] = places(clusters["cluster_id"])
-    return _Decided(code[order], decision[order], table["weight"].to_numpy()[order], cluster)
+    weight, probability = (table[name].to_numpy()[order] for name in ("weight", "probability"))
+    return _Decided(code[order], decision[order], weight, probability, cluster)
 
 
 def _both(one: Ints, other: Ints) -> Ints:
@@ -158,6 +164,40 @@ def _best(weight: NDArray[np.float64], same: NDArray[np.bool_], total: int) -> d
         "recall": float(right[place] / total),
         "f1": float(f1[place]),
     }
+
+
+def _curves(weight: NDArray[np.float64], same: NDArray[np.bool_], total: int) -> dict[str, Any]:
+    """Pairs by weight and truth, and precision and recall if all from a weight upwards were linked."""
+    if not len(weight):
+        return {"histogram": None, "along": None}
+    edges = np.arange(np.floor(weight.min()), np.ceil(weight.max()) + 1.5)
+    steps = edges[:-1][edges[:-1] <= weight.max()]
+    above = len(weight) - np.searchsorted(np.sort(weight), steps)
+    right = int(same.sum()) - np.searchsorted(np.sort(weight[same]), steps)
+    kinds = {"one person": weight[same], "two people": weight[~same]}
+    return {
+        "histogram": {
+            "edges": edges.tolist(),
+            **{name: np.histogram(own, edges)[0].tolist() for name, own in kinds.items()},
+        },
+        "along": {
+            "weight": steps.tolist(),
+            "precision": (right / above).tolist(),
+            "recall": (right / max(total, 1)).tolist(),
+        },
+    }
+
+
+def _reliability(probability: NDArray[np.float64], same: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """What the model said of pairs, and how many of them are one person, by bands of probability."""
+    place = np.clip(np.searchsorted(BANDS, probability, side="right") - 1, 0, len(BANDS) - 2)
+    found = []
+    for band in range(len(BANDS) - 1):
+        own = place == band
+        if own.any():
+            said, true = float(probability[own].mean()), float(same[own].mean())
+            found.append({"from": BANDS[band], "pairs": int(own.sum()), "said": said, "true": true})
+    return found
 
 
 def _review(

@@ -52,6 +52,13 @@ def _measured(out: Path, *options: str) -> dict[str, Any]:
     assert done.exception is None, done.output
     found: dict[str, Any] = json.loads(done.stdout)
     assert found == json.loads((out / "evaluation.json").read_text())
+    page = (out / "evaluation.html").read_text()
+    assert "<script" not in page
+    assert "://" not in page.replace("http://www.w3.org", "")
+    if scores := found["curves"]["histogram"]:
+        assert page.count("<svg") >= 3
+        assert sum(band["pairs"] for band in found["reliability"]) == sum(scores["one person"] + scores["two people"])
+        assert found["curves"]["along"]["recall"][0] == max(found["curves"]["along"]["recall"])
     return found
 
 

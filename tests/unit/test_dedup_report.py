@@ -31,7 +31,10 @@ def figures() -> dict[str, object]:
             "links": {"precision": 1.0, "recall": 0.9, "f1": 0.95},
             "clusters": {"precision": 1.0, "recall": None, "f1": 0.95},
             "faults": {"moved": {"recall_links": 0.9, "sent_to_review": None}},
-            "reliability": [(0.1, 0.1), (0.9, 0.95)],
+            "reliability": [
+                {"from": 0.0, "pairs": 10, "said": 0.1, "true": 0.1},
+                {"from": 0.9, "pairs": 20, "said": 0.9, "true": 0.95},
+            ],
         },
         "profile": {"a & b.csv": {"family": 1.0, "nhs": 0.88}},
         "problems": [{"source": "a & b.csv", "field": "phone", "problem": "placeholder", "count": 7}],
