@@ -82,7 +82,7 @@ def histogram(
         _thresholds(axes, thresholds)
         axes.set_xlabel("weight (bits)")
         axes.set_ylabel("pairs")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")  # to look for the best place takes long
 
     return _drawn(8, 3, draw)
 
@@ -102,7 +102,7 @@ def along(
         axes.set_ylim(0, 1.02)
         _thresholds(axes, thresholds)
         axes.set_xlabel("all pairs from this weight (bits) upwards linked")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower left")
 
     return _drawn(8, 3, draw)
 
