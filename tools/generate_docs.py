@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mpi.domain.review import TRANSITIONS, TaskState, TaskType
+from mpi.domain.review import KINDS, TRANSITIONS, TaskState, TaskType
 from mpi.domain.roles import PERMISSIONS, Permission, Role
 from mpi.web.words import TASK_QUESTIONS, TASK_TYPES
 
@@ -59,18 +59,34 @@ def review_states() -> str:
     """The states of a review task as a diagram, and the kinds of tasks with what they ask."""
     lines = ["# States of a review task", "", NOTE, "```mermaid", "stateDiagram-v2"]
     lines += [f"    [*] --> {TaskState.OPEN.value}"]
-    lines += [f"    {now.value} --> {then.value}: {verdict.value}" for (now, verdict), then in TRANSITIONS.items()]
+    lines += [f"    {_node(now)} --> {_node(then)}: {step.value}" for (now, step), then in TRANSITIONS.items()]
     lines += [f"    {TaskState.CLOSED.value} --> [*]", "```", ""]
     lines += [
         "`number-reused` answers only a task in which an update waits (`possible-overlay`, `reused-number`). The",
         "answer to these and to `deleted-number` is taken back on the task's page, which opens it again; other",
         "answers change identities, and are [taken back](../how-to/take-a-change-back.md) as such.",
         "",
-        "| kind | question |",
-        "| --- | --- |",
+        "The queue is ordered by risk (9 is the highest), then by whether the question came with a message of the",
+        "feed, then by whether a side is restricted, then by when the answer is due.",
+        "",
+        "| kind | question | risk | due after |",
+        "| --- | --- | --- | --- |",
     ]
-    lines += [f"| `{kind.value}` | {TASK_TYPES[kind]}: {TASK_QUESTIONS[kind]} |" for kind in TaskType] + [""]
+    lines += [
+        f"| `{kind.value}` | {TASK_TYPES[kind]}: {TASK_QUESTIONS[kind]} | {KINDS[kind].risk} | {_days(kind)} |"
+        for kind in TaskType
+    ] + [""]
     return "\n".join(lines)
+
+
+def _days(kind: TaskType) -> str:
+    days = KINDS[kind].days
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def _node(state: TaskState) -> str:
+    """A state's name where Mermaid takes no dash."""
+    return state.value.replace("-", "_")
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -1,5 +1,6 @@
-"""Review tasks: what a human is asked, the states a task passes, the verdicts a reviewer gives."""
+"""Review tasks: what a human is asked, how urgent each kind is, the states a task passes, the verdicts."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from mpi.domain.errors import Conflict
@@ -19,14 +20,36 @@ class TaskType(StrEnum):
     REUSED_NUMBER = "reused-number"
     DELETED_NUMBER = "deleted-number"
     TRACE_CONFLICT = "trace-conflict"
+    UNVERIFIED_NUMBER = "unverified-number"
+    GATE_HOLD = "gate-hold"
+
+
+class Sample(StrEnum):
+    """Why a task stands in the queue that nobody asked: drawn at random among what was decided without a human.
+
+    No page tells: a verdict measures the index only where the reviewer does not know. Stored: values never change.
+    """
+
+    LINK = "link"
+    NON_LINK = "non-link"
 
 
 class TaskState(StrEnum):
-    """Where a task is. `waiting` means that the site was asked."""
+    """Where a task is. Stored: values never change.
+
+    `second` waits for an independent second reader, `tie-break` for a third because two of them differed; `waiting`
+    means that the site was asked.
+    """
 
     OPEN = "open"
+    SECOND = "second"
+    TIE_BREAK = "tie-break"
     WAITING = "waiting"
     CLOSED = "closed"
+
+
+TO_DECIDE = (TaskState.OPEN, TaskState.SECOND, TaskState.TIE_BREAK)
+"""States in which a task is some reviewer's to decide now."""
 
 
 class Verdict(StrEnum):
@@ -39,21 +62,79 @@ class Verdict(StrEnum):
     """The number has been given to somebody else: only of updates that are held."""
 
 
-TRANSITIONS: dict[tuple[TaskState, Verdict], TaskState] = {
-    (TaskState.OPEN, Verdict.SAME): TaskState.CLOSED,
-    (TaskState.OPEN, Verdict.DIFFERENT): TaskState.CLOSED,
-    (TaskState.OPEN, Verdict.REUSED): TaskState.CLOSED,
-    (TaskState.OPEN, Verdict.NOT_SURE): TaskState.WAITING,
-    (TaskState.WAITING, Verdict.SAME): TaskState.CLOSED,
-    (TaskState.WAITING, Verdict.DIFFERENT): TaskState.CLOSED,
-    (TaskState.WAITING, Verdict.REUSED): TaskState.CLOSED,
-    (TaskState.WAITING, Verdict.NOT_SURE): TaskState.WAITING,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of every task of one type.
+
+    `risk` (1 to 9): how much harm it does while nobody answers; overlay comes before split. `days`: when an answer is
+    due, counted from when it was asked. `pair`: it asks whether two records are one person, which is judged blind.
+    """
+
+    risk: int
+    days: int
+    pair: bool = True
+
+
+KINDS: dict[TaskType, Kind] = {
+    TaskType.POSSIBLE_OVERLAY: Kind(9, 1),
+    TaskType.REUSED_NUMBER: Kind(9, 1),
+    TaskType.NHS_NUMBER_TWO_PERSONS: Kind(8, 2),
+    TaskType.BROKEN_CLUSTER: Kind(8, 2),
+    TaskType.HELD_MERGE: Kind(7, 2),
+    TaskType.HELD_MOVE: Kind(7, 2),
+    TaskType.HELD_LINK: Kind(6, 2),
+    TaskType.GATE_HOLD: Kind(6, 1, pair=False),
+    TaskType.TWO_NHS_NUMBERS: Kind(5, 7),
+    TaskType.TRACE_CONFLICT: Kind(5, 7, pair=False),
+    TaskType.POSSIBLE_DUPLICATE: Kind(3, 14),
+    TaskType.DELETED_NUMBER: Kind(2, 14, pair=False),
+    TaskType.UNVERIFIED_NUMBER: Kind(1, 28, pair=False),
 }
 
 
-def next_state(state: TaskState, verdict: Verdict) -> TaskState:
-    """The state after `verdict`; raises `Conflict` when a task in `state` takes none."""
+def priority(type_: TaskType, *, recent: bool, restricted: bool) -> int:
+    """How far up a task stands: by the risk of its type, then whether its people are being seen now, then restricted.
+
+    The weight has no part in it: the place in the queue must not tell what the index thinks.
+    """
+    return KINDS[type_].risk * 4 + 2 * recent + restricted
+
+
+class Step(StrEnum):
+    """What happens to a task."""
+
+    DECIDED = "decided"
+    FIRST_VOTE = "first of two votes"
+    VOTES_DIFFER = "two votes differ"
+    NOT_SURE = "not sure"
+    SETTLED = "settled by another decision"
+    TAKEN_BACK = "answer taken back"
+
+
+TRANSITIONS: dict[tuple[TaskState, Step], TaskState] = {
+    (TaskState.OPEN, Step.DECIDED): TaskState.CLOSED,
+    (TaskState.OPEN, Step.FIRST_VOTE): TaskState.SECOND,
+    (TaskState.OPEN, Step.NOT_SURE): TaskState.WAITING,
+    (TaskState.OPEN, Step.SETTLED): TaskState.CLOSED,
+    (TaskState.SECOND, Step.DECIDED): TaskState.CLOSED,
+    (TaskState.SECOND, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
+    (TaskState.SECOND, Step.NOT_SURE): TaskState.WAITING,
+    (TaskState.SECOND, Step.SETTLED): TaskState.CLOSED,
+    (TaskState.TIE_BREAK, Step.DECIDED): TaskState.CLOSED,
+    (TaskState.TIE_BREAK, Step.NOT_SURE): TaskState.WAITING,
+    (TaskState.TIE_BREAK, Step.SETTLED): TaskState.CLOSED,
+    (TaskState.WAITING, Step.DECIDED): TaskState.CLOSED,
+    (TaskState.WAITING, Step.FIRST_VOTE): TaskState.SECOND,
+    (TaskState.WAITING, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
+    (TaskState.WAITING, Step.NOT_SURE): TaskState.WAITING,
+    (TaskState.WAITING, Step.SETTLED): TaskState.CLOSED,
+    (TaskState.CLOSED, Step.TAKEN_BACK): TaskState.OPEN,
+}
+
+
+def next_state(state: TaskState, step: Step) -> TaskState:
+    """The state after `step`; raises `Conflict` when a task in `state` does not take it."""
     try:
-        return TRANSITIONS[state, verdict]
+        return TRANSITIONS[state, step]
     except KeyError:
-        raise Conflict(f"a task that is {state.value} takes no verdict") from None
+        raise Conflict(f"a task that is {state.value} cannot be {step.value}") from None

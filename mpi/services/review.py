@@ -7,7 +7,7 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
 from mpi.domain.replay import Kind, Statement
-from mpi.domain.review import TaskState, TaskType, Verdict, next_state
+from mpi.domain.review import Step, TaskState, TaskType, Verdict, next_state
 from mpi.domain.roles import Permission, can, check, role_of
 from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
@@ -126,7 +126,7 @@ class Review:
         page: int = 1,
         size: int = 25,
     ) -> QueuePage:
-        """One page of tasks, heaviest first."""
+        """One page of tasks, most urgent first."""
         check(role_of(actor), Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
             total = sum(n for (s, t), n in unit.tasks.counts().items() if s is state and type_ in (None, t))
@@ -215,7 +215,7 @@ class Review:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             task = _shown(unit, task_id)
-            state = next_state(task.state, verdict)
+            state = next_state(task.state, Step.NOT_SURE if verdict is Verdict.NOT_SURE else Step.DECIDED)
             cause = Cause(actor, task.message_id, task_id)
             unit.tasks.add_verdict(
                 task,

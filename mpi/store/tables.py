@@ -82,6 +82,7 @@ source_record = Table(
     UniqueConstraint("authority", "local_id"),
     # Few records, asked for by every look at the queue.
     Index("ix_source_record_protected", "id", sqlite_where=text("protected"), postgresql_where=text("protected")),
+    Index("ix_source_record_restricted", "id", sqlite_where=text("restricted"), postgresql_where=text("restricted")),
 )
 
 record_version = Table(
@@ -248,7 +249,25 @@ review_task = Table(
     Column("updated_at", _Instant, nullable=False),
     Column("closed_at", _Instant),
     Column("closed_how", String(16)),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", _Instant),
+    # The account that has taken it; NULL: nobody.
+    Column("owner", Text),
+    Column("claimed_at", _Instant),
+    # Drawn at random to measure the index (link, non-link); NULL: asked because somebody must decide. Shown nowhere.
+    Column("sample", String(10)),
+    Column("study_uid", String(64)),
     Index("ix_review_task_state", "state", "type", "weight"),
+    Index("ix_review_task_queue", "state", "priority", "due_at", "id"),
+    Index("ix_review_task_owner", "owner", "state"),
+    Index(
+        "uq_review_task_open_study",
+        "type",
+        "study_uid",
+        unique=True,
+        sqlite_where=_NOT_CLOSED,
+        postgresql_where=_NOT_CLOSED,
+    ),
     Index(
         "uq_review_task_open_pair",
         "type",
@@ -270,6 +289,24 @@ task_verdict = Table(
     Column("role", String(32), nullable=False),
     Column("verdict", String(20), nullable=False),
     Column("reason", Text, nullable=False),
+    # Given before weight, thresholds and present links were shown.
+    Column("blind", Boolean, nullable=False, server_default=text("false")),
+    Column("reason_code", String(40)),
+    # Which reader's it is, 1 for the first; and whether it decides, or waits for others who agree.
+    Column("vote", Integer, nullable=False, server_default=text("1")),
+    Column("counts", Boolean, nullable=False, server_default=text("true")),
+)
+
+queue_view = Table(
+    "queue_view",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # A filter of the review queue (JSON); it names no patient.
+    Column("filters", Text, nullable=False),
+    Column("created_at", _Instant, nullable=False),
+    UniqueConstraint("owner", "name"),
 )
 
 inbox_message = Table(

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from mpi.domain.audit import AuditEvent
-from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.review import KINDS, TO_DECIDE, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
+from mpi.store import clock
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import review_task as t
-from mpi.store.tables import task_verdict
+from mpi.store.tables import source_record, task_verdict
 
 
 class NewTask(NamedTuple):
@@ -28,10 +30,13 @@ class NewTask(NamedTuple):
     model_hash: str | None = None
     evidence: Mapping[str, Any] = {}
     message_id: int | None = None
+    sample: Sample | None = None
+    study_uid: str | None = None
+    """The outside study that the gate holds (Study Instance UID)."""
 
 
 class StoredTask(NamedTuple):
-    """A review task as stored."""
+    """A review task as stored. `owner` is the name of an account; None: nobody has taken it."""
 
     id: int
     type: TaskType
@@ -49,16 +54,31 @@ class StoredTask(NamedTuple):
     updated_at: str
     closed_at: str | None
     closed_how: str | None
+    priority: int
+    due_at: str | None
+    owner: str | None
+    claimed_at: str | None
+    sample: Sample | None
+    study_uid: str | None
 
 
 class StoredVerdict(NamedTuple):
-    """What a reviewer answered, when and why."""
+    """What a reviewer answered, when and why.
+
+    `blind`: before weight, thresholds and present links were shown. `vote` numbers the readers of one question; two
+    verdicts with the same vote are one reader's first answer and their changed mind. `counts`: whether the task was
+    decided by it, or still waits for others who agree.
+    """
 
     at: str
     by: str
     role: str
     verdict: Verdict
     reason: str
+    blind: bool = False
+    reason_code: str | None = None
+    vote: int = 1
+    counts: bool = True
 
 
 # A task about an identity that its person left behind is nobody's to see; it stays, for when it may be shown again.
@@ -76,6 +96,12 @@ _open_pair = select(t.c.id).where(
         (t.c.left_record == bindparam("one")) & (t.c.right_record == bindparam("other")),
         (t.c.left_record == bindparam("other")) & (t.c.right_record == bindparam("one")),
     ),
+)
+_open_study = select(t.c.id).where(
+    t.c.type == bindparam("type"), t.c.state != TaskState.CLOSED.value, t.c.study_uid == bindparam("study_uid")
+)
+_any_restricted = select(source_record.c.id).where(
+    source_record.c.id.in_(bindparam("ids", expanding=True)), source_record.c.restricted
 )
 _open_of_records = (
     select(t)
@@ -97,7 +123,7 @@ _page = (
         or_(bindparam("type", type_=t.c.type.type).is_(None), t.c.type == bindparam("type", type_=t.c.type.type)),
         _SHOWN,
     )
-    .order_by(t.c.weight.desc().nulls_last(), t.c.id)
+    .order_by(t.c.priority.desc(), t.c.due_at, t.c.id)
     .limit(bindparam("most"))
     .offset(bindparam("skip"))
 )
@@ -128,8 +154,8 @@ _released = select(func.max(t.c.closed_at)).where(
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
 _next = (
     select(t.c.id)
-    .where(t.c.state == TaskState.OPEN.value, t.c.id != bindparam("after"), _SHOWN)
-    .order_by(t.c.weight.desc().nulls_last(), t.c.id)
+    .where(t.c.state.in_([state.value for state in TO_DECIDE]), t.c.id != bindparam("after"), _SHOWN)
+    .order_by(t.c.priority.desc(), t.c.due_at, t.c.id)
     .limit(1)
 )
 
@@ -152,6 +178,12 @@ def _task(row: Any) -> StoredTask:
         row.updated_at,
         row.closed_at,
         row.closed_how,
+        row.priority,
+        row.due_at,
+        row.owner,
+        row.claimed_at,
+        Sample(row.sample) if row.sample else None,
+        row.study_uid,
     )
 
 
@@ -163,7 +195,10 @@ class Tasks:
         self._trail = trail
 
     def open(self, task: NewTask, *, event: AuditEvent) -> int | None:
-        """The id of a new task; None when the same question about the same two records is open already."""
+        """The id of a new task; None when the same question about the same two records or study is open already.
+
+        It comes with its place in the queue and when it is due, by its type (`mpi.domain.review.KINDS`).
+        """
         if self._same_question(task) is not None:
             return None
         now = self._trail.now
@@ -171,15 +206,26 @@ class Tasks:
             **task._asdict(),
             "type": task.type.value,
             "state": TaskState.OPEN.value,
+            "sample": task.sample.value if task.sample else None,
             "created_at": now,
             "updated_at": now,
             "evidence": json.dumps(task.evidence, ensure_ascii=False),
+            "priority": priority(task.type, recent=task.message_id is not None, restricted=self._restricted(task)),
+            "due_at": clock.stamp(clock.read(now) + timedelta(days=KINDS[task.type].days)),
         }
         task_id = self._connection.insert(_insert, t, row)
         self._trail.add(replace(event, task_id=task_id, record_id=task.left_record))
         return task_id
 
+    def _restricted(self, task: NewTask) -> bool:
+        sides = [side for side in (task.left_record, task.right_record) if side is not None]
+        return bool(sides) and self._connection.execute(_any_restricted, {"ids": sides}).first() is not None
+
     def _same_question(self, task: NewTask) -> int | None:
+        if task.study_uid is not None:
+            study = {"type": task.type.value, "study_uid": task.study_uid}
+            held: int | None = self._connection.execute(_open_study, study).scalar()
+            return held
         if task.left_record is None or task.right_record is None:
             return None
         asked = {"type": task.type.value, "one": task.left_record, "other": task.right_record}
@@ -214,7 +260,7 @@ class Tasks:
         return [_task(row) for row in self._connection.execute(statement, {"ids": record_ids})]
 
     def page(self, state: TaskState, type_: TaskType | None, *, most: int, skip: int) -> list[StoredTask]:
-        """One page of the queue, heaviest first."""
+        """One page of the queue, most urgent first."""
         values = {"state": state.value, "type": type_.value if type_ else None, "most": most, "skip": skip}
         return [_task(row) for row in self._connection.execute(_page, values)]
 
@@ -228,19 +274,32 @@ class Tasks:
         return {(TaskState(s), TaskType(ty)): n for s, ty, n in self._connection.execute(_counts)}
 
     def add_verdict(
-        self, task: StoredTask, state: TaskState, verdict: Verdict, reason: str, *, event: AuditEvent
+        self,
+        task: StoredTask,
+        state: TaskState,
+        verdict: Verdict,
+        reason: str,
+        *,
+        event: AuditEvent,
+        blind: bool = False,
+        reason_code: str | None = None,
+        vote: int = 1,
+        counts: bool = True,
     ) -> None:
-        """Write a reviewer's verdict down and move the task to `state`."""
-        now = self._trail.now
+        """Write a reviewer's verdict down and move the task to `state`; the rest as in `StoredVerdict`."""
         self._connection.later(
             _insert_verdict,
             {
                 "task_id": task.id,
-                "at": now,
+                "at": self._trail.now,
                 "by": event.actor.name,
                 "role": event.actor.role,
                 "verdict": verdict.value,
                 "reason": reason,
+                "blind": blind,
+                "reason_code": reason_code,
+                "vote": vote,
+                "counts": counts,
             },
         )
         self._move(task.id, state, "verdict")
@@ -248,14 +307,15 @@ class Tasks:
 
     def settle(self, task: StoredTask, *, event: AuditEvent) -> None:
         """Close a task whose question another decision has answered."""
-        self._move(task.id, TaskState.CLOSED, "settled")
+        self._move(task.id, next_state(task.state, Step.SETTLED), "settled")
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
 
     def reopen(self, task: StoredTask, *, event: AuditEvent) -> bool:
         """Ask again what was answered, for the answer was taken back; False where the same is being asked already."""
-        if self._same_question(NewTask(task.type, task.left_record, task.right_record, task.reason)) is not None:
+        asked = NewTask(task.type, task.left_record, task.right_record, task.reason, study_uid=task.study_uid)
+        if self._same_question(asked) is not None:
             return False
-        self._move(task.id, TaskState.OPEN, "")
+        self._move(task.id, next_state(task.state, Step.TAKEN_BACK), "")
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
         return True
 
@@ -290,6 +350,16 @@ class Tasks:
     def verdicts(self, task_id: int) -> list[StoredVerdict]:
         """All verdicts on a task, oldest first."""
         return [
-            StoredVerdict(row.at, row.by, row.role, Verdict(row.verdict), row.reason)
+            StoredVerdict(
+                row.at,
+                row.by,
+                row.role,
+                Verdict(row.verdict),
+                row.reason,
+                row.blind,
+                row.reason_code,
+                row.vote,
+                row.counts,
+            )
             for row in self._connection.execute(_verdicts, {"task_id": task_id})
         ]

@@ -34,6 +34,8 @@ TASK_TYPES: dict[str, str] = {
     TaskType.REUSED_NUMBER: "Merged number used again",
     TaskType.DELETED_NUMBER: "Number deleted by the hospital",
     TaskType.TRACE_CONFLICT: "NHS number in conflict with tracing",
+    TaskType.UNVERIFIED_NUMBER: "NHS number not verified",
+    TaskType.GATE_HOLD: "Imaging study held at the gate",
 }
 
 TASK_QUESTIONS: dict[str, str] = {
@@ -48,6 +50,8 @@ TASK_QUESTIONS: dict[str, str] = {
     TaskType.REUSED_NUMBER: "B came under number A, which was merged away. Is it still the same person?",
     TaskType.DELETED_NUMBER: "The hospital deleted this number. Is that right?",
     TaskType.TRACE_CONFLICT: "Tracing speaks against this NHS number. Is it this person's all the same?",
+    TaskType.UNVERIFIED_NUMBER: "Nobody has verified this NHS number. Is it this person's?",
+    TaskType.GATE_HOLD: "Is this outside study of this person?",
 }
 
 _KEPT_APART = "They are kept apart for good, and never put to you again."
@@ -85,6 +89,8 @@ ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
 
 STATES: dict[str, str] = {
     TaskState.OPEN: "Open",
+    TaskState.SECOND: "Waiting for a second reader",
+    TaskState.TIE_BREAK: "Waiting for a third reader",
     TaskState.WAITING: "Waiting for an answer",
     TaskState.CLOSED: "Closed",
 }

@@ -1,16 +1,21 @@
 """The review queue: who may decide, what a decision closes, and two people on one task."""
 
 import threading
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from mpi.bootstrap import App
-from mpi.domain.audit import Actor
+from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
-from mpi.domain.review import TaskState, Verdict
+from mpi.domain.messages import Register
+from mpi.domain.review import KINDS, TRANSITIONS, Step, TaskState, TaskType, Verdict, next_state, priority
 from mpi.domain.roles import Role
-from tests.builders import nhs_number
-from tests.index import REVIEWER, merge, persons_of, register
+from mpi.store import clock
+from mpi.store.tasks import NewTask
+from tests.builders import a_record, nhs_number
+from tests.index import REVIEWER, merge, message, persons_of, register
 
 N1, N2, N3 = nhs_number(31), nhs_number(32), nhs_number(33)
 
@@ -129,13 +134,49 @@ def test_different_people_splits_a_broken_person(app: App) -> None:
     assert one != two
 
 
-def test_a_question_without_a_weight_comes_last(app: App) -> None:
-    merge(app, "1", "2", other="RYY")
+def test_the_riskiest_question_comes_first_whatever_its_weight(app: App) -> None:
     register(app, "RXX", "1", nhs_number=N1)
     register(app, "RYY", "77", nhs_number=N2)
+    merge(app, "1", "2", other="RYY")
     first, last = app.review.queue(REVIEWER).tasks
-    assert first.weight is not None and last.weight is None
-    assert app.review.decide(REVIEWER, last.id, Verdict.NOT_SURE, "asked the site").next_task == first.id
+    assert (first.type, last.type) == (TaskType.HELD_MERGE, TaskType.TWO_NHS_NUMBERS)
+    assert app.review.decide(REVIEWER, first.id, Verdict.NOT_SURE, "asked the site").next_task == last.id
+
+
+def test_a_task_is_due_by_its_kind_and_stands_higher_where_somebody_is_restricted(app: App) -> None:
+    register(app, "RXX", "1", nhs_number=N1)
+    app.inbox.process([message(Register(replace(a_record("RYY", "77", nhs_number=N2), restricted=True)))])
+    with app.store.reading() as unit:
+        [task] = unit.tasks.page(TaskState.OPEN, None, most=10, skip=0)
+    usual = priority(TaskType.TWO_NHS_NUMBERS, recent=True, restricted=False)
+    assert task.priority == usual + 1
+    assert task.due_at is not None
+    assert clock.read(task.due_at) - clock.read(task.created_at) == timedelta(days=KINDS[task.type].days)
+
+
+def test_one_study_is_asked_about_once(app: App) -> None:
+    held = NewTask(TaskType.GATE_HOLD, None, None, "held", study_uid="2.999.7")
+    with app.store.writing() as unit:
+        event = AuditEvent(REVIEWER, Action.TASK_OPENED)
+        first = unit.tasks.open(held, event=event)
+        assert first is not None
+        assert unit.tasks.open(held, event=event) is None
+        stored = unit.tasks.same_question(held)
+        assert stored is not None and stored.id == first
+        unit.tasks.settle(stored, event=event)
+        assert unit.tasks.open(held, event=event) is not None
+
+
+STEPS = [(state, step) for state in TaskState for step in Step]
+
+
+@pytest.mark.parametrize(("state", "step"), STEPS, ids=[f"{state}, {step}" for state, step in STEPS])
+def test_a_closed_task_only_opens_again_and_an_open_one_is_never_taken_back(state: TaskState, step: Step) -> None:
+    if (state is TaskState.CLOSED) == (step is Step.TAKEN_BACK) and (state, step) in TRANSITIONS:
+        assert (next_state(state, step) is TaskState.OPEN) == (step is Step.TAKEN_BACK)
+        return
+    with pytest.raises(Conflict):
+        next_state(state, step)
 
 
 def test_a_task_that_does_not_exist_is_not_found(app: App) -> None:
