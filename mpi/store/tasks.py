@@ -265,7 +265,7 @@ class Tasks:
         return [_task(row) for row in self._connection.execute(_page, values)]
 
     def next_open(self, after: int = 0) -> int | None:
-        """The id of the heaviest open task that is not `after`; None when the queue is empty."""
+        """The id of the most urgent task to decide that is not `after`; None when the queue is empty."""
         found = self._connection.execute(_next, {"after": after}).scalar()
         return int(found) if found is not None else None
 
