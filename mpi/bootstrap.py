@@ -94,7 +94,7 @@ def build(config: Config) -> App:
         person_queries=PersonQueries(store, config, model),
         overview=Overview(store),
         gate=Gate(store, config, load_policy(config)),
-        users=Users(store),
+        users=Users(store, config),
         protected=Protected(store, config),
         trace_export=TraceExport(store, config),
         trace_import=TraceImport(store, config, model, registrar),

@@ -33,7 +33,7 @@ def open_website_index(url: str) -> App:
     """The services, with password hashes that are made quickly and an account for each role, named like it."""
     app = open_index(url)
     quick = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    app = replace(app, users=Users(app.store, quick))
+    app = replace(app, users=Users(app.store, app.config, quick))
     for role in Role:
         app.users.add(OPERATOR, role.value, role, PASSWORD)
     return app

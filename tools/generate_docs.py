@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from mpi.domain.review import KINDS, TRANSITIONS, TaskState, TaskType
-from mpi.domain.roles import PERMISSIONS, Permission, Role
+from mpi.domain.roles import PERMISSIONS, REACH, Permission, Role
 from mpi.web.words import TASK_QUESTIONS, TASK_TYPES
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -47,11 +47,16 @@ def commands(parent: click.Context | None = None) -> Iterator[click.Context]:
 def roles() -> str:
     """The table of role x permission."""
     lines = ["# Roles and permissions", "", NOTE]
-    lines += ["| permission | " + " | ".join(role.value for role in Role) + " |"]
-    lines += ["| --- |" + " --- |" * len(Role)]
+    lines += [
+        "The last column says how far a permission goes for an account or token that is bound to sites: to people with",
+        "a record at one of its sites and all that is linked to them, or not at all.",
+        "",
+    ]
+    lines += ["| permission | " + " | ".join(role.value for role in Role) + " | bound to sites |"]
+    lines += ["| --- |" + " --- |" * (len(Role) + 1)]
     for permission in Permission:
         row = ("yes" if permission in PERMISSIONS[role] else "" for role in Role)
-        lines.append(f"| {permission.value} | " + " | ".join(row) + " |")
+        lines.append(f"| {permission.value} | " + " | ".join(row) + f" | {REACH[permission].value} |")
     return "\n".join(lines) + "\n"
 
 

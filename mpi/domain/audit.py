@@ -66,6 +66,8 @@ class Actor:
 
     name: str
     role: str
+    sites: frozenset[str] | None = None
+    """Codes of the authorities it is bound to: it reaches people with a record there only; None: everybody."""
 
 
 SYSTEM = Actor("system", "system")

@@ -1,5 +1,6 @@
-"""Who may do what: one table of role x permission."""
+"""Who may do what, and of whose people: one table of role x permission, and how far each goes for a site's account."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from mpi.domain.audit import Actor
@@ -53,6 +54,33 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 
+class Reach(StrEnum):
+    """How far a permission goes for an account or token that is bound to sites."""
+
+    SITE = "its sites"
+    """People with a record at one of the sites, with all that is linked to them."""
+    NONE = "not at all"
+    """What the permission opens concerns the people of every site, so that it needs an account of every site."""
+
+
+REACH: dict[Permission, Reach] = {
+    _P.VIEW_PERSON: Reach.SITE,
+    _P.SEARCH: Reach.SITE,
+    _P.VIEW_QUEUE: Reach.SITE,
+    _P.DECIDE: Reach.SITE,
+    _P.UNDO: Reach.SITE,
+    _P.CHECK_STUDY: Reach.SITE,
+    _P.MATCH: Reach.SITE,
+    _P.QUERY_CROSSWALK: Reach.SITE,
+    _P.READ_CHANGES: Reach.NONE,
+    _P.VIEW_AUDIT: Reach.NONE,
+    _P.MANAGE_USERS: Reach.NONE,
+    _P.REPLAY: Reach.NONE,
+    _P.PROTECT: Reach.NONE,
+    _P.SEE_PROTECTED: Reach.NONE,
+}
+
+
 def can(role: Role, permission: Permission) -> bool:
     """Whether `role` holds `permission`."""
     return permission in PERMISSIONS[role]
@@ -70,3 +98,34 @@ def role_of(actor: Actor) -> Role:
         return Role(actor.role)
     except ValueError:
         raise NotAllowed(f"{actor.role} is not a role that may ask") from None
+
+
+def permitted(actor: Actor, permission: Permission) -> bool:
+    """Whether `actor` holds `permission`, by role and by the sites it is bound to."""
+    try:
+        role = role_of(actor)
+    except NotAllowed:
+        return False
+    return can(role, permission) and (actor.sites is None or REACH[permission] is Reach.SITE)
+
+
+def check_actor(actor: Actor, permission: Permission) -> Role:
+    """The role in which `actor` holds `permission`; raises `NotAllowed` where it does not.
+
+    What it may then reach is for `reaches` to say, of each person or question that is asked for.
+    """
+    role = role_of(actor)
+    check(role, permission)
+    if not permitted(actor, permission):
+        raise NotAllowed(f"{permission.value} concerns every site, and this account is bound to some")
+    return role
+
+
+def reaches(actor: Actor, authorities: Iterable[str]) -> bool:
+    """Whether `actor` may be shown people whose records stand under these authority codes."""
+    return actor.sites is None or not actor.sites.isdisjoint(authorities)
+
+
+def may_be_bound(role: Role) -> bool:
+    """Whether an account of this role can be bound to sites: something must be left for it to do."""
+    return any(REACH[permission] is Reach.SITE for permission in PERMISSIONS[role])

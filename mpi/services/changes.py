@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.services.outbox import KnownAs, known_as, persons_of
 from mpi.services.protected import is_hidden
 from mpi.store.outbox import Change, Told
@@ -67,7 +67,7 @@ class Changes:
 
         Raises `NotAllowed` by role, `BadInput`, and `Conflict` for a cursor that this index never gave.
         """
-        check(role_of(actor), Permission.READ_CHANGES)
+        check_actor(actor, Permission.READ_CHANGES)
         if after < 0 or not 1 <= limit <= MOST:
             raise BadInput(f"after must not be below 0, limit must be 1 to {MOST}", field="limit")
         with self._store.reading() as unit:

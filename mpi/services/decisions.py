@@ -14,7 +14,7 @@ from mpi.domain.messages import MergePair
 from mpi.domain.person import Identifier
 from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import TaskState, TaskType, Verdict
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor, role_of
 from mpi.domain.text import storable
 from mpi.matching.model import LinkageModel
 from mpi.services import identity, lives, preview
@@ -68,7 +68,7 @@ class Decisions:
 
     def preview(self, actor: Actor, decision: Decision) -> Effect:
         """What the decision would touch; nothing is done. Raises as `do`, but for the reason."""
-        check(role_of(actor), Permission.DECIDE)
+        check_actor(actor, Permission.DECIDE)
         with self._store.reading() as unit:
             effect = self._effect(unit, actor, decision, *self._records(unit, decision))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"preview": decision.operation.value}))
@@ -80,7 +80,7 @@ class Decisions:
         Raises `NotAllowed` by role, `BadInput` without a reason or for an unknown authority, `NotFound` for a number,
         and `Conflict` where an earlier decision stands against it, nothing would change, or not what was shown.
         """
-        check(role_of(actor), Permission.DECIDE)
+        check_actor(actor, Permission.DECIDE)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")

@@ -13,7 +13,7 @@ from pathlib import Path
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, TemporaryFailure
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.study import GateAnswer, GateDecision, RuleOutcome, RuleResult, StudyHeader
 from mpi.matching.exact import decide, evaluate, internal_error
 from mpi.matching.gate_evidence import Evidence
@@ -73,7 +73,7 @@ class Gate:
         Raises `NotAllowed`, `BadInput` for a Study Instance UID that is none, and `TemporaryFailure` when nothing
         could be stored: then there is no answer, and the study must wait.
         """
-        check(role_of(actor), Permission.CHECK_STUDY)
+        check_actor(actor, Permission.CHECK_STUDY)
         if not is_uid(header.study_uid):
             raise BadInput("the Study Instance UID is not a valid UID", field="(0020,000D)")
         try:

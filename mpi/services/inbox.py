@@ -25,7 +25,7 @@ from mpi.domain.messages import (
     Severity,
 )
 from mpi.domain.person import ValueProblem
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import PROBLEMS
 from mpi.services.feed import Done, Feed
@@ -230,7 +230,7 @@ class Inbox:
         With `dry_run` the outcome is what would come of it, and nothing is kept. Raises `NotAllowed` by role,
         `Conflict` for one that had its effect already, `NotFound`, and `TemporaryFailure`.
         """
-        check(role_of(actor), Permission.REPLAY)
+        check_actor(actor, Permission.REPLAY)
         try:
             with self._store.writing() as unit:
                 outcome = self._replay(unit, actor, message_id, message)

@@ -6,7 +6,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.decision import FieldEvidence, HardRule, Outcome, PersonDecision
 from mpi.domain.person import Demographics, ValueProblem
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.matching.block import blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
@@ -58,7 +58,7 @@ class Matcher:
         self, actor: Actor, demographics: Demographics, *, authority: str | None = None, limit: int = 20
     ) -> MatchAnswer:
         """What would this person match? `authority` says whose record it would be (it decides on test numbers)."""
-        check(role_of(actor), Permission.MATCH)
+        check_actor(actor, Permission.MATCH)
         admits = self._config.admits_test_numbers(authority) if authority else self._config.any_test_authority
         own, problems = prepare(demographics, allow_test_numbers=admits)
         with self._store.reading() as unit:

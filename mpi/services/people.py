@@ -9,7 +9,7 @@ from mpi.domain.asof import past_moment
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import NHS, Demographics
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.survivorship import Chosen
 from mpi.domain.text import storable
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
@@ -101,7 +101,7 @@ class People:
 
         Raises `BadInput` naming the field when nothing usable was asked for.
         """
-        check(role_of(actor), Permission.SEARCH)
+        check_actor(actor, Permission.SEARCH)
         with self._store.reading() as unit:
             if nhs_number:
                 records = self._by_nhs_number(unit, nhs_number)
@@ -161,7 +161,7 @@ class People:
 
     def person(self, actor: Actor, enterprise_id: str) -> PersonView:
         """The person's page; raises `NotFound`."""
-        check(role_of(actor), Permission.VIEW_PERSON)
+        check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
             asked = unit.persons.by_enterprise_id(storable(enterprise_id))
             if asked is None:
@@ -188,7 +188,7 @@ class People:
         the links, the merges and the numbers of then. Raises `BadInput` for an unknown authority or an unreadable
         moment, and `NotFound`.
         """
-        check(role_of(actor), Permission.QUERY_CROSSWALK)
+        check_actor(actor, Permission.QUERY_CROSSWALK)
         known = self._config.authority(authority)
         if known is None:
             raise BadInput("the assigning authority is not known", field="authority", code="unknown-authority")

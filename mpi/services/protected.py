@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.text import storable
 from mpi.services import identity, numbers
 from mpi.services.identity import Cause
@@ -98,7 +98,7 @@ class Protected:
         Raises `NotAllowed`, `NotFound`, `BadInput` without a reason or for one person twice, and `Conflict` where it
         is hidden already.
         """
-        check(role_of(actor), Permission.PROTECT)
+        check_actor(actor, Permission.PROTECT)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("a reason is needed", field="reason")
@@ -127,7 +127,7 @@ class Protected:
         What was said then becomes a hidden record of its own, with its history. Raises `NotAllowed`, `NotFound`, and
         `BadInput` without a reason or where the number never said anything under another NHS number.
         """
-        check(role_of(actor), Permission.PROTECT)
+        check_actor(actor, Permission.PROTECT)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("a reason is needed", field="reason")
@@ -177,7 +177,7 @@ class Protected:
 
     def show_again(self, actor: Actor, old: str, reason: str) -> None:
         """Take the hiding of a person back: it can be found again, and stays apart from what it was kept apart from."""
-        check(role_of(actor), Permission.PROTECT)
+        check_actor(actor, Permission.PROTECT)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("a reason is needed", field="reason")
@@ -194,7 +194,7 @@ class Protected:
 
     def look(self, actor: Actor, enterprise_id: str) -> list[Protection]:
         """The hidden identities that a person left behind, or the one that it is. Each look is in the audit."""
-        check(role_of(actor), Permission.SEE_PROTECTED)
+        check_actor(actor, Permission.SEE_PROTECTED)
         with self._store.reading() as unit:
             person = self._person(unit, enterprise_id)
             own = [link.record_id for link in unit.persons.members([person.id])]

@@ -8,7 +8,7 @@ from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
 from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import Step, TaskState, TaskType, Verdict, next_state
-from mpi.domain.roles import Permission, can, check, role_of
+from mpi.domain.roles import Permission, can, check_actor
 from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
@@ -127,7 +127,7 @@ class Review:
         size: int = 25,
     ) -> QueuePage:
         """One page of tasks, most urgent first."""
-        check(role_of(actor), Permission.VIEW_QUEUE)
+        check_actor(actor, Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
             total = sum(n for (s, t), n in unit.tasks.counts().items() if s is state and type_ in (None, t))
             pages = max(1, -(-total // size))
@@ -143,8 +143,7 @@ class Review:
 
     def task(self, actor: Actor, task_id: int) -> TaskView:
         """One task with its evidence; raises `NotFound`."""
-        role = role_of(actor)
-        check(role, Permission.VIEW_QUEUE)
+        role = check_actor(actor, Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
             task = _shown(unit, task_id)
             summary = views.task_summary(unit, self._config, task)
@@ -209,7 +208,7 @@ class Review:
         Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` when the task is closed
         already or the index does not allow it.
         """
-        check(role_of(actor), Permission.DECIDE)
+        check_actor(actor, Permission.DECIDE)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")
@@ -244,7 +243,7 @@ class Review:
         Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` for a task that is open or
         whose answer is taken back otherwise.
         """
-        check(role_of(actor), Permission.UNDO)
+        check_actor(actor, Permission.UNDO)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")

@@ -12,7 +12,7 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.replay import Kind, Refusal, State, Statement
 from mpi.domain.review import TaskState, TaskType
-from mpi.domain.roles import Permission, Role, check, role_of
+from mpi.domain.roles import Permission, Role, check_actor, role_of
 from mpi.domain.text import storable
 from mpi.matching.model import LinkageModel
 from mpi.services import clusters, identity, lives, preview
@@ -79,7 +79,7 @@ class Undo:
 
     def change(self, actor: Actor, change_id: int) -> ChangeView:
         """One change; raises `NotFound`."""
-        check(role_of(actor), Permission.VIEW_PERSON)
+        check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
             found = preview.change_view(unit, _found(unit, change_id))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"change": change_id}))
@@ -87,7 +87,7 @@ class Undo:
 
     def changes(self, actor: Actor, authority: str, value: str) -> list[ChangeView]:
         """The changes that touched the person of a number, newest first. Raises `BadInput` and `NotFound`."""
-        check(role_of(actor), Permission.VIEW_PERSON)
+        check_actor(actor, Permission.VIEW_PERSON)
         known = self._config.authority(authority)
         if known is None:
             raise BadInput("the assigning authority is not known", field="authority", code="unknown-authority")
@@ -105,13 +105,13 @@ class Undo:
 
         So it does for what no human decided: matching or the feed would soon do the same again.
         """
-        check(role_of(actor), Permission.VIEW_PERSON)
+        check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
             return _by_machine(_found(unit, change_id))
 
     def preview(self, actor: Actor, change_id: int, *, keep_apart: bool | None = None) -> Effect:
         """What taking the change back would touch; nothing is done. Raises `NotFound` and `Conflict`."""
-        check(role_of(actor), Permission.UNDO)
+        check_actor(actor, Permission.UNDO)
         with self._store.reading() as unit:
             plan = self._plan(unit, _found(unit, change_id), keep_apart)
             effect = self._effect(unit, plan, role_of(actor))
@@ -128,7 +128,7 @@ class Undo:
         without a reason, `NotFound`, and `Conflict` for a change that was taken back already, or whose effect is not
         what was shown any more.
         """
-        check(role_of(actor), Permission.UNDO)
+        check_actor(actor, Permission.UNDO)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")

@@ -3,14 +3,15 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
-from mpi.domain.roles import Permission, Role, check, role_of
+from mpi.domain.roles import Permission, Role, check_actor, may_be_bound
 from mpi.domain.text import storable
 from mpi.services.passwords import Passwords, check_password
 from mpi.store import clock
@@ -27,6 +28,7 @@ _SEEN_STEP = timedelta(minutes=1)
 """A session's last use is written at most this often, so that reading pages does not write at each step."""
 
 TOKEN_PREFIX = "mpi_"  # noqa: S105 - lets secret scanners find a token that leaked; it is no secret itself
+Sites = Iterable[str] | None
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
@@ -38,6 +40,8 @@ class Account:
     role: Role
     locked: bool
     created_at: str
+    sites: tuple[str, ...] | None = None
+    """Codes of the sites it is bound to; None: every site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Token:
     role: Role
     revoked: bool
     created_at: str
+    sites: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +67,28 @@ class SignedIn:
 class Users:
     """Accounts, sessions and tokens. Each method is one transaction with its audit events."""
 
-    def __init__(self, store: Store, passwords: Passwords | None = None) -> None:
+    def __init__(self, store: Store, config: Config, passwords: Passwords | None = None) -> None:
         self._store = store
+        self._config = config
         self._passwords = passwords or Passwords()
 
     # --- administration ----------------------------------------------------------------------------------------------
 
-    def add(self, actor: Actor, name: str, role: Role, password: str) -> None:
-        """Make an account. Raises `Conflict` when the name is taken, `BadInput` for a name or password not allowed."""
+    def add(self, actor: Actor, name: str, role: Role, password: str, sites: Sites = None) -> None:
+        """Make an account, bound to `sites` (authority codes) where they are given.
+
+        Raises `Conflict` when the name is taken, `BadInput` for a name, password or site not allowed.
+        """
         _may_manage(actor)
+        bound = self._checked_sites(role, sites)
         name = _checked_name(name)
         check_password(name, password)
         hashed = self._passwords.hash(password)
         with self._store.writing(identities=False) as unit:
             if unit.accounts.get(name):
                 raise Conflict(f"there is an account {name!r} already")
-            event = _changed(actor, {"account": name, "after": {"role": role.value}})
-            unit.accounts.add(name, role, hashed, event=event)
+            event = _changed(actor, {"account": name, "after": {"role": role.value, "sites": _listed(bound)}})
+            unit.accounts.add(name, role, hashed, bound, event=event)
 
     def set_password(self, actor: Actor, name: str, password: str) -> None:
         """Give an account another password and end its sessions."""
@@ -91,12 +101,26 @@ class Users:
             unit.accounts.set_password(account.id, hashed, event=event)
 
     def set_role(self, actor: Actor, name: str, role: Role) -> None:
-        """Give an account another role and end its sessions."""
+        """Give an account another role and end its sessions.
+
+        Raises `BadInput` where it is bound to sites and the role concerns all of them.
+        """
         _may_manage(actor)
         with self._store.writing(identities=False) as unit:
             account = _account(unit, name)
+            self._checked_sites(role, account.sites)
             detail = {"account": account.name, "before": {"role": account.role.value}, "after": {"role": role.value}}
             unit.accounts.set_role(account.id, role, event=_changed(actor, detail))
+
+    def set_sites(self, actor: Actor, name: str, sites: Sites) -> None:
+        """Bind an account to `sites` (authority codes; None: every site) and end its sessions. Raises `BadInput`."""
+        _may_manage(actor)
+        with self._store.writing(identities=False) as unit:
+            account = _account(unit, name)
+            bound = self._checked_sites(account.role, sites)
+            before, after = {"sites": _listed(account.sites)}, {"sites": _listed(bound)}
+            event = _changed(actor, {"account": account.name, "before": before, "after": after})
+            unit.accounts.set_sites(account.id, bound, event=event)
 
     def set_lock(self, actor: Actor, name: str, locked: bool) -> None:
         """Lock an account and end its sessions, or unlock it and forget its failed sign-ins."""
@@ -111,18 +135,19 @@ class Users:
         _may_manage(actor)
         with self._store.reading() as unit:
             found = unit.accounts.all()
-        return [Account(a.name, a.role, a.locked_at is not None, a.created_at) for a in found]
+        return [Account(a.name, a.role, a.locked_at is not None, a.created_at, _listed(a.sites)) for a in found]
 
-    def issue_token(self, actor: Actor, name: str, role: Role) -> str:
+    def issue_token(self, actor: Actor, name: str, role: Role, sites: Sites = None) -> str:
         """A new bearer token, readable this once: only its digest is kept. Raises `Conflict` when the name is taken."""
         _may_manage(actor)
         name = _checked_name(name)
+        bound = self._checked_sites(role, sites)
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         with self._store.writing(identities=False) as unit:
             if unit.accounts.token_named(name):
                 raise Conflict(f"a token was issued under the name {name!r} already; names are not used twice")
-            event = AuditEvent(actor, Action.TOKEN_ISSUED, detail={"role": role.value})
-            unit.accounts.add_token(name, role, _digest(token), event=event)
+            event = AuditEvent(actor, Action.TOKEN_ISSUED, detail={"role": role.value, "sites": _listed(bound)})
+            unit.accounts.add_token(name, role, _digest(token), bound, event=event)
         return token
 
     def revoke_token(self, actor: Actor, name: str) -> None:
@@ -138,7 +163,18 @@ class Users:
         _may_manage(actor)
         with self._store.reading() as unit:
             found = unit.accounts.tokens()
-        return [Token(t.name, t.role, t.revoked_at is not None, t.created_at) for t in found]
+        return [Token(t.name, t.role, t.revoked_at is not None, t.created_at, _listed(t.sites)) for t in found]
+
+    def _checked_sites(self, role: Role, sites: Sites) -> frozenset[str] | None:
+        if sites is None:
+            return None
+        if not may_be_bound(role):
+            raise BadInput(f"the role {role.value} concerns every site", field="site")
+        found = [self._config.authority(code) for code in sites]
+        known = frozenset(site.code for site in found if site is not None and site.kind != "national")
+        if not known or len(known) < len(set(found)):
+            raise BadInput("a site is the code of a hospital in the configuration", field="site")
+        return known
 
     # --- people at the door ------------------------------------------------------------------------------------------
 
@@ -171,7 +207,7 @@ class Users:
     def _let_in(self, account: StoredAccount, password: str) -> SignedIn | None:
         renewed = self._passwords.hash(password) if self._passwords.is_outdated(account.password_hash) else None
         session_id = secrets.token_urlsafe(32)
-        actor = Actor(account.name, account.role.value)
+        actor = _acting(account)
         with self._store.writing(identities=False) as unit:
             current = unit.accounts.hold(account.name)
             # Looked at again: tries sent at the same moment must not outrun the count, nor a change made meanwhile.
@@ -202,8 +238,7 @@ class Users:
             # The page matters more than the note of its being read.
             with suppress(TemporaryFailure), self._store.writing(identities=False) as unit:
                 unit.accounts.touch_session(digest)
-        account = session.account
-        return SignedIn(Actor(account.name, account.role.value), account.role, session_id)
+        return SignedIn(_acting(session.account), session.account.role, session_id)
 
     def sign_out(self, signed_in: SignedIn) -> None:
         """End a session for good: a copy of its cookie is worth nothing afterwards."""
@@ -219,11 +254,19 @@ class Users:
             found = unit.accounts.token(_digest(token))
         if found is None or found.revoked_at is not None:
             return None
-        return Actor(f"token:{found.name}", found.role.value)
+        return Actor(f"token:{found.name}", found.role.value, found.sites)
 
 
 def _may_manage(actor: Actor) -> None:
-    check(role_of(actor), Permission.MANAGE_USERS)
+    check_actor(actor, Permission.MANAGE_USERS)
+
+
+def _acting(account: StoredAccount) -> Actor:
+    return Actor(account.name, account.role.value, account.sites)
+
+
+def _listed(sites: frozenset[str] | None) -> tuple[str, ...] | None:
+    return None if sites is None else tuple(sorted(sites))
 
 
 def _checked_name(name: str) -> str:

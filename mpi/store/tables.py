@@ -437,10 +437,12 @@ account = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("role", String(32), nullable=False),
+    # Codes of the authorities it is bound to (JSON); NULL: every site.
+    Column("sites", Text),
     Column("locked_at", _Instant),
     Column("failed_attempts", Integer, nullable=False),
     Column("failed_at", _Instant),
-    # Raised when the password, role or lock changes: sessions carry it, and older ones end.
+    # Raised when the password, role, sites or lock change: sessions carry it, and older ones end.
     Column("session_version", Integer, nullable=False),
     Column("created_at", _Instant, nullable=False),
 )
@@ -463,6 +465,7 @@ api_token = Table(
     Column("id", _Id, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("role", String(32), nullable=False),
+    Column("sites", Text),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("created_at", _Instant, nullable=False),
     Column("revoked_at", _Instant),

@@ -1,5 +1,6 @@
 """Accounts of people, their sessions, and the bearer tokens of machines."""
 
+import json
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ class StoredAccount(NamedTuple):
     failed_at: str | None
     session_version: int
     created_at: str
+    sites: frozenset[str] | None
+    """Authority codes that it is bound to; None: every site."""
 
 
 class StoredSession(NamedTuple):
@@ -43,6 +46,7 @@ class StoredToken(NamedTuple):
     role: Role
     created_at: str
     revoked_at: str | None
+    sites: frozenset[str] | None
 
 
 _account_columns = (
@@ -55,6 +59,7 @@ _account_columns = (
     account.c.failed_at,
     account.c.session_version,
     account.c.created_at,
+    account.c.sites,
 )
 _by_name = select(*_account_columns).where(account.c.name == bindparam("name"))
 _by_name_held = _by_name.with_for_update()
@@ -76,7 +81,7 @@ _session = (
 )
 _update_session = update(web_session).where(web_session.c.id_hash == bindparam("digest"))
 _insert_token = insert(api_token)
-_token_columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.revoked_at)
+_token_columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.revoked_at, api_token.c.sites)
 _token = select(*_token_columns).where(api_token.c.token_hash == bindparam("token_hash"))
 _token_by_name = select(*_token_columns).where(api_token.c.name == bindparam("name"))
 _tokens = select(*_token_columns).order_by(api_token.c.name)
@@ -84,7 +89,15 @@ _revoke = update(api_token).where(api_token.c.name == bindparam("token_name"), a
 
 
 def _account(row: Any) -> StoredAccount:
-    return StoredAccount(row[0], row[1], Role(row[2]), *row[3:9])
+    return StoredAccount(*row[:10])._replace(role=Role(row[2]), sites=_sites(row[9]))
+
+
+def _sites(text: str | None) -> frozenset[str] | None:
+    return None if text is None else frozenset(json.loads(text))
+
+
+def _written(sites: frozenset[str] | None) -> str | None:
+    return None if sites is None else json.dumps(sorted(sites))
 
 
 class Accounts:
@@ -108,11 +121,14 @@ class Accounts:
         """All accounts by name."""
         return [_account(row) for row in self._connection.execute(_all)]
 
-    def add(self, name: str, role: Role, password_hash: str, *, event: AuditEvent) -> None:
+    def add(
+        self, name: str, role: Role, password_hash: str, sites: frozenset[str] | None = None, *, event: AuditEvent
+    ) -> None:
         """Make an account. The caller has looked that the name is free."""
         row = {
             "name": name,
             "role": role.value,
+            "sites": _written(sites),
             "password_hash": password_hash,
             "failed_attempts": 0,
             "session_version": 1,
@@ -129,6 +145,10 @@ class Accounts:
     def set_role(self, account_id: int, role: Role, *, event: AuditEvent) -> None:
         """Give an account another role; its sessions end."""
         self._change(account_id, {"role": role.value}, event)
+
+    def set_sites(self, account_id: int, sites: frozenset[str] | None, *, event: AuditEvent) -> None:
+        """Bind an account to these sites (None: every site); its sessions end."""
+        self._change(account_id, {"sites": _written(sites)}, event)
 
     def set_lock(self, account_id: int, locked: bool, *, event: AuditEvent) -> None:
         """Lock an account, which ends its sessions, or unlock it, which forgets its failures too."""
@@ -170,7 +190,7 @@ class Accounts:
     def session(self, id_hash: str) -> StoredSession | None:
         """The session whose id has this digest, ended or not; None when there never was one."""
         row = self._connection.execute(_session, {"id_hash": id_hash}).first()
-        return StoredSession(_account(row), *row[9:13]) if row else None
+        return StoredSession(_account(row), *row[10:14]) if row else None
 
     def touch_session(self, id_hash: str) -> None:
         """Note that a session is in use now."""
@@ -181,9 +201,17 @@ class Accounts:
         self._connection.execute(_update_session, {"digest": id_hash, "ended_at": self._trail.now})
         self._trail.add(event)
 
-    def add_token(self, name: str, role: Role, token_hash: str, *, event: AuditEvent) -> None:
+    def add_token(
+        self, name: str, role: Role, token_hash: str, sites: frozenset[str] | None = None, *, event: AuditEvent
+    ) -> None:
         """Write down a bearer token by its digest. The caller has looked that the name is free."""
-        row = {"name": name, "role": role.value, "token_hash": token_hash, "created_at": self._trail.now}
+        row = {
+            "name": name,
+            "role": role.value,
+            "sites": _written(sites),
+            "token_hash": token_hash,
+            "created_at": self._trail.now,
+        }
         self._connection.execute(_insert_token, row)
         self._trail.add(replace(event, detail={**event.detail, "token": name}))
 
@@ -206,4 +234,4 @@ class Accounts:
 
 
 def _as_token(row: Any) -> StoredToken | None:
-    return StoredToken(row[0], Role(row[1]), row[2], row[3]) if row else None
+    return StoredToken(row[0], Role(row[1]), row[2], row[3], _sites(row[4])) if row else None

@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, Unauthorized,
 from mpi.domain.audit import Actor
 from mpi.domain.errors import MissingExtra
 from mpi.domain.person import DEMOGRAPHIC_FIELDS, Demographics, Identifier
-from mpi.domain.roles import Permission, Role, check
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.study import GateAnswer, StudyHeader
 from mpi.services.decisions import Decision, Operation
 from mpi.services.match import MatchAnswer
@@ -178,7 +178,7 @@ def _add_studies(bp: APIBlueprint, read_json: _ReadStudy | None, read_file: _Rea
     )
     @bp.output(schemas.StudyAnswer)
     def check_study() -> dict[str, Any]:
-        check(Role(_caller().role), Permission.CHECK_STUDY)  # before the body is read
+        check_actor(_caller(), Permission.CHECK_STUDY)  # before the body is read
         return _study_body(services().gate.check(_caller(), _read_study(read_json, read_file)))
 
 

@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 
 from mpi.bootstrap import App
 from mpi.domain.audit import Actor
-from mpi.domain.roles import Permission, Role, can, check
+from mpi.domain.roles import Permission, Role, check_actor, permitted
 from mpi.services.users import SignedIn
 
 _P = ParamSpec("_P")
@@ -60,7 +60,7 @@ def role() -> Role:
 def may(permission: Permission) -> bool:
     """Whether who asks holds `permission`; nobody holds any."""
     found = visitor()
-    return found is not None and can(found.role, permission)
+    return found is not None and permitted(found.actor, permission)
 
 
 def needs(permission: Permission) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -69,7 +69,7 @@ def needs(permission: Permission) -> Callable[[Callable[_P, _R]], Callable[_P, _
     def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(view)
         def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            check(role(), permission)
+            check_actor(actor(), permission)
             return view(*args, **kwargs)
 
         return cast(Callable[_P, _R], login_required(checked))

@@ -27,7 +27,7 @@ Later = Callable[[timedelta], None]
 @pytest.fixture
 def users(app: App) -> Users:
     """The service with quick hashes, and the account rita."""
-    users = Users(app.store, Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
+    users = Users(app.store, app.config, Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
     users.add(OPERATOR, "rita", Role.REVIEWER, PASSWORD)
     return users
 
@@ -72,7 +72,7 @@ def test_an_unknown_name_costs_a_hash_like_a_known_one(app: App, monkeypatch: py
             asked.append(stored)
             return super().matches(stored, password)
 
-    users = Users(app.store, Counting(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
+    users = Users(app.store, app.config, Counting(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)))
     users.add(OPERATOR, "rita", Role.REVIEWER, PASSWORD)
     users.sign_in("rita", WRONG)
     users.sign_in("nobody-here", WRONG)
@@ -174,7 +174,7 @@ def test_a_locked_account_comes_in_again_when_it_is_unlocked(users: Users) -> No
 
 
 def test_a_hash_with_weaker_parameters_is_made_anew_at_sign_in(users: Users, app: App) -> None:
-    stronger = Users(app.store, Passwords(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)))
+    stronger = Users(app.store, app.config, Passwords(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)))
     with app.store.reading() as unit:
         before = unit.accounts.get("rita")
     assert stronger.sign_in("rita", PASSWORD) is not None
@@ -226,6 +226,65 @@ def test_every_change_and_every_sign_in_is_in_the_audit(users: Users, app: App) 
     ]
     with app.store.reading() as unit:
         assert audit.verify(unit.connection) == (7, None)
+
+
+def test_an_account_and_a_token_that_are_bound_to_sites_act_for_these_only(users: Users) -> None:
+    users.add(OPERATOR, "sita", Role.REVIEWER, PASSWORD, ["reh"])
+    found = users.sign_in("sita", PASSWORD)
+    assert found is not None
+    assert found.actor.sites == frozenset({"RXX"})
+    kept = users.session(found.session_id)
+    assert kept is not None
+    assert kept.actor.sites == frozenset({"RXX"})
+    token = users.issue_token(OPERATOR, "ward", Role.SERVICE, ["RYY", "RXX"])
+    machine = users.bearer(token)
+    assert machine is not None
+    assert machine.sites == frozenset({"RXX", "RYY"})
+    assert [(one.name, one.sites) for one in users.accounts(OPERATOR)] == [("rita", None), ("sita", ("RXX",))]
+    assert users.tokens(OPERATOR)[0].sites == ("RXX", "RYY")
+
+
+def test_another_binding_to_sites_ends_the_sessions(users: Users) -> None:
+    found = users.sign_in("rita", PASSWORD)
+    assert found is not None
+    users.set_sites(OPERATOR, "rita", ["RXX"])
+    assert users.session(found.session_id) is None
+    again = users.sign_in("rita", PASSWORD)
+    assert again is not None
+    assert again.actor.sites == frozenset({"RXX"})
+    users.set_sites(OPERATOR, "rita", None)
+    free = users.sign_in("rita", PASSWORD)
+    assert free is not None
+    assert free.actor.sites is None
+
+
+BAD_SITES = [
+    pytest.param(Role.REVIEWER, ["RQQ"], id="a hospital that is not configured"),
+    pytest.param(Role.REVIEWER, ["RXX", "RQQ"], id="one of two is not configured"),
+    pytest.param(Role.REVIEWER, ["NHS"], id="a national authority"),
+    pytest.param(Role.REVIEWER, [], id="no site at all"),
+    pytest.param(Role.IG_AUDITOR, ["RXX"], id="a role that concerns every site"),
+]
+
+
+@pytest.mark.parametrize(("role", "sites"), BAD_SITES)
+def test_sites_that_would_bind_to_nothing_are_refused(users: Users, role: Role, sites: list[str]) -> None:
+    with pytest.raises(BadInput):
+        users.add(OPERATOR, "sita", role, PASSWORD, sites)
+    with pytest.raises(BadInput):
+        users.issue_token(OPERATOR, "ward", role, sites)
+    assert [one.name for one in users.accounts(OPERATOR)] == ["rita"]
+
+
+def test_a_bound_account_gets_no_role_that_concerns_every_site(users: Users) -> None:
+    users.set_sites(OPERATOR, "rita", ["RXX"])
+    with pytest.raises(BadInput):
+        users.set_role(OPERATOR, "rita", Role.ADMINISTRATOR)
+
+
+def test_an_administrator_who_is_bound_to_a_site_manages_nobody(users: Users) -> None:
+    with pytest.raises(NotAllowed):
+        users.accounts(replace(OPERATOR, sites=frozenset({"RXX"})))
 
 
 NAMES = [

@@ -1,6 +1,7 @@
 """`mpi users`: what it prints, what it refuses, by which exit code."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -41,6 +42,18 @@ def test_a_password_may_come_from_standard_input(migrated_sqlite_url: str) -> No
     app.close()
 
 
+def test_accounts_are_bound_to_sites_and_set_free_again(migrated_sqlite_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mpi.toml"
+    file.write_text('[[authorities]]\ncode = "RXX"\n', encoding="utf-8")
+    asked = ("add", "rita", "--role", "reviewer", "--site", "RXX", "--password-stdin", "--config", str(file))
+    assert "site RXX" in run(migrated_sqlite_url, *asked, typed=f"{PASSWORD}\n").output
+    assert "site RXX" in run(migrated_sqlite_url, "list").output
+    assert run(migrated_sqlite_url, "site", "rita", "--every").exit_code == 0
+    assert "site RXX" not in run(migrated_sqlite_url, "list").output
+    assert run(migrated_sqlite_url, "site", "rita", "RXX", "--config", str(file)).exit_code == 0
+    assert "site RXX" in run(migrated_sqlite_url, "list").output
+
+
 REFUSED = [
     pytest.param(("add", "rita", "--role", "viewer", "--password-stdin"), "short\n", BadInput, id="a short password"),
     pytest.param(("add", "a b", "--role", "viewer", "--password-stdin"), PASSWORD, BadInput, id="a name with a space"),
@@ -65,6 +78,8 @@ USAGE = [
     pytest.param(("add", "rita"), id="no role"),
     pytest.param(("add", "rita", "--role", "king"), id="no such role"),
     pytest.param(("token", "gateway"), id="a token without a role"),
+    pytest.param(("site", "rita"), id="no site and not every one"),
+    pytest.param(("site", "rita", "RXX", "--every"), id="a site and every one"),
     pytest.param((), id="nothing to do"),
 ]
 
