@@ -7,7 +7,7 @@ from mpi.matching.model import LinkageModel, for_population, load, load_default
 from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
-from mpi.services.gate import Gate, load_policy
+from mpi.services.gate import Gate, StudyDecisions, load_policy
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
 from mpi.services.links import Linker
@@ -51,6 +51,7 @@ class App:
     person_queries: PersonQueries
     overview: Overview
     gate: Gate
+    study_decisions: StudyDecisions
     users: Users
     outbox: Outbox
     changes: Changes
@@ -76,6 +77,7 @@ def build(config: Config) -> App:
     registrar = Registrar(config, model)
     merger = Merger(model)
     linker = Linker(model, registrar)
+    policy = load_policy(config)
     inbox = Inbox(store, config, model, Feed(registrar, merger, linker))
     return App(
         config=config,
@@ -93,7 +95,8 @@ def build(config: Config) -> App:
         identifier_queries=IdentifierQueries(store, config),
         person_queries=PersonQueries(store, config, model),
         overview=Overview(store),
-        gate=Gate(store, config, load_policy(config)),
+        gate=Gate(store, config, policy),
+        study_decisions=StudyDecisions(store, config, policy),
         users=Users(store, config),
         protected=Protected(store, config),
         trace_export=TraceExport(store, config),

@@ -7,12 +7,13 @@ from mpi.config import NHS_AUTHORITY, Authority, Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.person import Demographics
 from mpi.domain.review import TaskType
-from mpi.domain.study import GateAnswer, PatientId, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, GateAnswer, PatientId, StudyHeader
+from mpi.domain.study_life import Standing
 from mpi.matching.block import blocking_keys
 from mpi.matching.gate_policy import GatePolicy, load_default
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
-from mpi.services.gate import Gate
+from mpi.services.gate import Gate, StudyDecisions
 from mpi.store.database import Database
 from mpi.store.persons import NEW, Grounds
 from mpi.store.records import DELETED, MERGED, Values
@@ -88,7 +89,9 @@ class World:
     def __init__(self, url: str, policy: GatePolicy | None = None, config: Config = CONFIG) -> None:
         self.store = Store(Database(url))
         self.config = config
-        self.gate = Gate(self.store, config, policy or load_default())
+        self.policy = policy or load_default()
+        self.gate = Gate(self.store, config, self.policy)
+        self.decisions = StudyDecisions(self.store, config, self.policy)
         self.maria = self.person()
         self.marta = self.person()
         self.peter = self.person()
@@ -100,9 +103,17 @@ class World:
         """Close the database."""
         self.store.database.close()
 
-    def check(self, header: StudyHeader) -> GateAnswer:
+    def check(self, header: StudyHeader, arrival: Arrival = NO_ARRIVAL) -> GateAnswer:
         """The gate's answer."""
-        return self.gate.check(OPERATOR, header)
+        return self.gate.check(OPERATOR, header, arrival)
+
+    def standing(self, domain: str | None = None, study: str = STUDY) -> Standing:
+        """What may be done with a study now."""
+        return self.gate.standing(OPERATOR, study, domain)
+
+    def steps(self, study: str = STUDY) -> list[str]:
+        """The steps in the life of a study."""
+        return [one.step.value for one in self.gate.history(OPERATOR, study)]
 
     def person(self) -> int:
         """A new person without records."""

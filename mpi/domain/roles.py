@@ -29,6 +29,8 @@ class Permission(StrEnum):
     DECIDE = "decide"
     UNDO = "undo"
     CHECK_STUDY = "check-study"
+    VIEW_STUDY = "view-study"
+    DECIDE_STUDY = "decide-study"
     MATCH = "match"
     QUERY_CROSSWALK = "query-crosswalk"
     READ_CHANGES = "read-changes"
@@ -44,13 +46,25 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE}),
     Role.REVIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.DECIDE, _P.MATCH}),
     Role.SENIOR_REVIEWER: frozenset(
-        {_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.DECIDE, _P.UNDO, _P.MATCH, _P.REPLAY}
+        {
+            _P.VIEW_PERSON,
+            _P.SEARCH,
+            _P.VIEW_QUEUE,
+            _P.DECIDE,
+            _P.UNDO,
+            _P.MATCH,
+            _P.REPLAY,
+            _P.VIEW_STUDY,
+            _P.DECIDE_STUDY,
+        }
     ),
-    Role.GATE_OPERATOR: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.CHECK_STUDY}),
+    Role.GATE_OPERATOR: frozenset(
+        {_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.DECIDE_STUDY}
+    ),
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
     Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT, _P.PROTECT, _P.SEE_PROTECTED}),
     Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT}),
-    Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY}),
+    Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY, _P.VIEW_STUDY}),
 }
 
 

@@ -20,6 +20,39 @@ class RuleResult(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
+class Origin(StrEnum):
+    """How a study came to be here. Stored: values never change. What is known first is kept for good.
+
+    Only a `local` study is ours to send to others; every other one is a copy of somebody else's.
+    """
+
+    LOCAL = "local"
+    TRUSTED_ISSUER = "trusted-issuer"
+    PARTNER = "exchange-partner"
+    DISC = "disc"
+    UNKNOWN = "unknown"
+
+
+class Urgency(StrEnum):
+    """How pressing a study is, as whoever hands it in says."""
+
+    ROUTINE = "routine"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a study came to the gate. `by` names the sender: a calling AE title, a partner, a reading station."""
+
+    origin: Origin = Origin.UNKNOWN
+    by: str | None = None
+    urgency: Urgency = Urgency.ROUTINE
+
+
+NO_ARRIVAL = Arrival()
+"""Nothing is said of how it came."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
     """One rule of the gate policy judged. `reason` is plain English and carries no patient value."""

@@ -79,7 +79,15 @@ def _earlier_checks_agree(evidence: Evidence, _parameters: Parameters) -> Findin
         return _passed("The study is attached to this person already.")
     if evidence.earlier_persons - {evidence.person.person_id}:
         return _failed("An earlier check of this study led to another person.")
+    if evidence.says_otherwise:
+        return _failed("An earlier object of this study names its patient otherwise.")
     return _passed("No earlier check of this study led to another person.")
+
+
+def _not_set_aside(evidence: Evidence, _parameters: Parameters) -> Finding:
+    if evidence.set_aside:
+        return _failed("A person has refused or detached this study, or its objects speak of different patients.")
+    return _passed("No person has refused or detached this study.")
 
 
 def _numbers_lead_to_one_person(evidence: Evidence, _parameters: Parameters) -> Finding:
@@ -275,6 +283,7 @@ _TESTS: Mapping[str, _Test] = {
     "not-trial": _said("trial", "Not of a clinical trial.", "An object of a clinical trial."),
     "study-of-no-other-person": _study_of_no_other_person,
     "earlier-checks-agree": _earlier_checks_agree,
+    "not-set-aside": _not_set_aside,
     "numbers-lead-to-one-person": _numbers_lead_to_one_person,
     "number-on-one-person": _number_on_one_person,
     "numbers-known": _numbers_known,

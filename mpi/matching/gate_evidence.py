@@ -1,6 +1,6 @@
 """What the gate's rules are judged on: a study header, where its numbers lead, and what the index knows of the person.
 
-Gathered by `mpi.services.gate_evidence`, so that the rules themselves are pure functions.
+Gathered by `mpi.services.gate.evidence`, so that the rules themselves are pure functions.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from mpi.domain.person import NHS, Demographics, ValueProblem
-from mpi.domain.study import StudyHeader
+from mpi.domain.study import PatientId, StudyHeader
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import Standing, birth, family, given
@@ -89,6 +89,32 @@ def describe_two_people(earlier: Prepared, later: Prepared) -> bool:
     return Standing.DIFFERENT in (given(earlier, later), family(earlier, later))
 
 
+def _demographics(header: StudyHeader) -> Demographics:
+    return Demographics(
+        family_name=header.family_name,
+        given_name=header.given_name,
+        middle_names=header.middle_name,
+        birth_date=header.birth_date,
+        sex=header.sex,
+    )
+
+
+def _contradict(one: StudyHeader, other: StudyHeader) -> bool:
+    """Whether two headers of one study cannot be of one patient; a value that only one of them has says nothing."""
+    mine, theirs = (prepare(_demographics(header), allow_test_numbers=False)[0] for header in (one, other))
+    values = ((mine.birth, theirs.birth), (mine.sex, theirs.sex), (mine.family, theirs.family))
+    if any(left and right and left != right for left, right in values):
+        return True
+    if Standing.DIFFERENT in (given(mine, theirs), family(mine, theirs)):
+        return True
+    numbers, others = ({(i.issuer, i.issuer_oid): i.value.strip() for i in _numbers(h)} for h in (one, other))
+    return any(numbers[issuer] != others[issuer] for issuer in numbers.keys() & others.keys())
+
+
+def _numbers(header: StudyHeader) -> list[PatientId]:
+    return [header.patient_id] if header.patient_id and header.patient_id.value.strip() else []
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything the rules may look at."""
@@ -102,21 +128,23 @@ class Evidence:
     earlier_persons: frozenset[int]
     """The persons that earlier checks of this study led to."""
     today: date
+    earlier_headers: tuple[StudyHeader, ...] = ()
+    """What other objects of this study said in earlier checks, each once."""
+    set_aside: bool = False
+    """A human has refused the study or taken it from somebody, or its objects speak of different patients."""
     prepared: Prepared = field(init=False)
     """The header's demographics, prepared as the index prepares its own."""
     problems: tuple[ValueProblem, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        recorded = Demographics(
-            family_name=self.header.family_name,
-            given_name=self.header.given_name,
-            middle_names=self.header.middle_name,
-            birth_date=self.header.birth_date,
-            sex=self.header.sex,
-        )
-        prepared, problems = prepare(recorded, allow_test_numbers=False)
+        prepared, problems = prepare(_demographics(self.header), allow_test_numbers=False)
         object.__setattr__(self, "prepared", prepared)
         object.__setattr__(self, "problems", problems)
+
+    @property
+    def says_otherwise(self) -> bool:
+        """Whether an earlier object of the study named its patient in another way: a usable value that contradicts."""
+        return any(_contradict(self.header, other) for other in self.earlier_headers)
 
     @property
     def leads(self) -> list[frozenset[int]]:

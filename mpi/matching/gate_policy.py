@@ -91,7 +91,8 @@ KINDS: Mapping[str, _Kind] = {
     "not-de-identified": _Kind(),
     "not-trial": _Kind(),
     "study-of-no-other-person": _Kind(refuse_only=True),
-    "earlier-checks-agree": _Kind(mandatory=False),
+    "earlier-checks-agree": _Kind(),
+    "not-set-aside": _Kind(),
     "numbers-lead-to-one-person": _Kind(refuse_only=True),
     "number-on-one-person": _Kind(),
     "numbers-known": _Kind(),
@@ -127,6 +128,9 @@ KINDS: Mapping[str, _Kind] = {
 }
 """Every rule there is, in the order in which outcomes are shown."""
 
+_CAME_LATER = ("earlier-checks-agree", "not-set-aside")
+"""Mandatory rules that earlier policy files need not have: where one is left out, it holds."""
+
 MANDATORY = frozenset(rule for rule, kind in KINDS.items() if kind.mandatory)
 _MORE_THAN_A_NAME = ("identified-by-trusted-number", "birth-date")
 
@@ -149,6 +153,8 @@ def parse(text: str, name: str) -> GatePolicy:
     if not isinstance(rows, list):
         raise InvalidPolicy(f"{name}: write [[rule]], one for each")
     rules = [_rule(row, name) for row in rows]
+    named = {rule.id for rule in rules}
+    rules += [_rule({"id": rule, "on_failure": "hold"}, name) for rule in _CAME_LATER if rule not in named]
     _check_minimum([rule.id for rule in rules], name)
     order = list(KINDS)
     return GatePolicy(version.strip(), tuple(sorted(rules, key=lambda rule: order.index(rule.id))), name)

@@ -9,9 +9,10 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
+from mpi.store import study_events
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
-from mpi.store.tables import do_not_link, link, person, source_record, study
+from mpi.store.tables import do_not_link, link, person, study
 
 AUTOMATIC, MANUAL, FEED, NEW = "automatic", "manual", "feed", "new"
 """How a link came to be: by matching, by a reviewer, by a merge message, or as the first record of a new person."""
@@ -73,13 +74,7 @@ _persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
-_with_merged = select(source_record.c.id).where(source_record.c.id == bindparam("of_record")).cte(recursive=True)
-_with_merged = _with_merged.union(select(source_record.c.id).where(source_record.c.merged_into == _with_merged.c.id))
-_studies_follow = (
-    update(study)
-    .where(study.c.record_id.in_(select(_with_merged.c.id)), study.c.person_id.is_not(None))
-    .values(person_id=bindparam("to_person"))
-)
+_studies_follow = update(study).where(study_events.of_number).values(person_id=bindparam("to_person"))
 _end_link = update(link).where(link.c.id == bindparam("link_id"))
 _current_link = select(link).where(link.c.record_id == bindparam("record_id"), link.c.valid_to.is_(None))
 _links_of_records = (
@@ -202,9 +197,11 @@ class Persons:
     def take_studies(self, record_id: int, person_id: int) -> None:
         """Let the studies that were attached by this record's number, or one merged into it, be this person's.
 
-        Goes with a change of whose the number is, which is in the audit.
+        Goes with a change of whose the number is, which is in the audit; it is a step in the history of each study.
         """
-        self._connection.later(_studies_follow, {"of_record": record_id, "to_person": person_id})
+        values = {"of_record": record_id, "to_person": person_id}
+        self._connection.later(study_events.moves, {**values, "moved_at": self._trail.now})
+        self._connection.later(_studies_follow, values)
 
     def end_link(self, current: StoredLink, by: str, reason: str | None, *, event: AuditEvent) -> None:
         """End a link; it stays as history."""

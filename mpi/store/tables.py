@@ -478,6 +478,19 @@ study = Table(
     Column("person_id", _Id, ForeignKey("person.id"), index=True),
     Column("record_id", _Id, ForeignKey("source_record.id"), index=True),
     Column("decision", String(10), nullable=False),
+    # How it came (`mpi.domain.study.Origin`) and through whom: what is known first is kept for good.
+    Column("origin", String(20), nullable=False, server_default=text("'unknown'")),
+    Column("origin_name", Text),
+    # False: attached by a human although a rule failed, and nobody has closed that yet.
+    Column("verified", Boolean, nullable=False, server_default=text("true")),
+    # Why an attached study waits (`mpi.domain.study_life.Doubt`); NULL: it does not.
+    Column("doubt", String(10)),
+    # A human has refused it, or taken it from somebody: only a human lets it in again.
+    Column("set_aside", Boolean, nullable=False, server_default=text("false")),
+    # While it is held it may be read at once under its own header.
+    Column("readable", Boolean, nullable=False, server_default=text("false")),
+    # The check that its attachment stands on; NULL: it is not attached.
+    Column("check_id", _Id),
     Column("first_seen_at", _Instant, nullable=False),
     Column("updated_at", _Instant, nullable=False),
 )
@@ -495,4 +508,23 @@ study_check = Table(
     Column("rules", Text, nullable=False),
     Column("policy_version", Text, nullable=False),
     Column("policy_hash", String(64), nullable=False),
+    # How it came that time (JSON of `mpi.domain.study.Arrival`); NULL: nothing was said.
+    Column("arrival", Text),
+)
+
+study_event = Table(
+    "study_event",
+    metadata,
+    # Given in the order of the commits and without gaps, for only one writer at a time changes studies: who has come to
+    # one never misses an earlier one.
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("study_uid", String(64), nullable=False, index=True),
+    Column("at", _Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("step", String(20), nullable=False),
+    Column("person_id", _Id, ForeignKey("person.id"), index=True),
+    Column("record_id", _Id, ForeignKey("source_record.id"), index=True),
+    Column("check_id", _Id),
+    Column("reason", Text),
 )

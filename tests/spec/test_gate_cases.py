@@ -19,6 +19,7 @@ from tests.gate_world import (
     MARIA_NHS,
     MARTA,
     MARTA_NHS,
+    OPERATOR,
     OTHER_STUDY,
     PETER,
     PETER_NHS,
@@ -85,6 +86,17 @@ def now_says(**said: str | None) -> Arrange:
 def attached_to_maria(world: World) -> None:
     """The study was attached to Maria before."""
     assert world.check(a_header()).decision is ATTACH
+
+
+def detached(world: World) -> None:
+    """The study was attached to Maria, and a human took it away from her."""
+    attached_to_maria(world)
+    world.decisions.detach(OPERATOR, STUDY, "not hers")
+
+
+def came_otherwise(**said: Any) -> Arrange:
+    """Another object of the study came before, and was held; its header says otherwise."""
+    return lambda world: world.check(replace(a_header(study_date=None), **said))
 
 
 def held_for_peter(world: World) -> None:
@@ -287,6 +299,11 @@ CASES = [
     Case("no study date", {"study_date": None}, None, HOLD, "study-date"),
     Case("a study date that cannot be read", {"study_date": "20241341"}, None, HOLD, "study-date"),
     Case("attached to somebody else already", MARTAS, attached_to_maria, REFUSE, "study-of-no-other-person earlier-checks-agree"),
+    Case("detached by a human before", {}, detached, HOLD, "not-set-aside"),
+    Case("an object that came before names another birth date", {}, came_otherwise(birth_date="19680325"), HOLD, "earlier-checks-agree"),
+    Case("an object that came before names another patient of nobody known", {}, came_otherwise(patient_id=PatientId("5", "ELSEWHERE"), given_name="EVE"), HOLD, "earlier-checks-agree"),
+    Case("an object that came before has another number of the same issuer", {}, came_otherwise(patient_id=rxx("12345")), HOLD, "earlier-checks-agree"),
+    Case("an object that came before says less", {}, came_otherwise(patient_id=None, birth_date=None, sex=None), ATTACH),
     Case("attached, and now without a number", NOBODY, attached_to_maria, HOLD, "identified-by-trusted-number"),
     Case("an earlier check led to somebody else", {}, held_for_peter, HOLD, "earlier-checks-agree"),
     Case("an earlier check of another study says nothing", {"study_uid": OTHER_STUDY}, held_for_peter, ATTACH),

@@ -1,11 +1,14 @@
 """Gathering what the gate's rules are judged on, inside the caller's unit of work."""
 
+import json
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date
 
 from mpi.config import Authority, Config
 from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER
 from mpi.domain.study import PatientId, StudyHeader
+from mpi.domain.study_life import Doubt
 from mpi.matching import nhs_number
 from mpi.matching.gate_evidence import (
     Evidence,
@@ -22,6 +25,7 @@ from mpi.store.persons import DECISION
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
 
+_HEADER_FIELDS = {one.name for one in fields(StudyHeader)}
 TRUSTED_KINDS = ("hospital", "national")
 
 
@@ -37,7 +41,18 @@ def gather(unit: UnitOfWork, config: Config, header: StudyHeader) -> Evidence:
         study_person=next(iter(holder), None),
         earlier_persons=_survivors(unit, unit.studies.persons_of_checks(header.study_uid)),
         today=date.fromisoformat(unit.now[:10]),
+        earlier_headers=tuple(header_of(text) for text in unit.studies.headers(header.study_uid)),
+        set_aside=study is not None and (study.set_aside or study.doubt is Doubt.CONFLICT),
     )
+
+
+def header_of(stored: str) -> StudyHeader:
+    """The header that a check was made of."""
+    said = json.loads(stored)
+    patient = said.pop("patient_id")
+    others = tuple(PatientId(**one) for one in said.pop("other_patient_ids"))
+    known = {name: said[name] for name in _HEADER_FIELDS & said.keys()}
+    return StudyHeader(patient_id=PatientId(**patient) if patient else None, other_patient_ids=others, **known)
 
 
 def hinted(unit: UnitOfWork, config: Config, header: StudyHeader) -> frozenset[int]:

@@ -1,0 +1,6 @@
+"""The gate: whether an outside study may be attached to a person, and what becomes of it afterwards."""
+
+from mpi.services.gate.check import Gate, is_uid, load_policy
+from mpi.services.gate.decisions import StudyDecisions
+
+__all__ = ["Gate", "StudyDecisions", "is_uid", "load_policy"]
