@@ -14,10 +14,11 @@ from mpi.matching.gate_policy import GatePolicy, load_default
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.services.gate import Gate, StudyDecisions
+from mpi.services.gate.tasks import open_task
 from mpi.store.database import Database
 from mpi.store.persons import NEW, Grounds
 from mpi.store.records import DELETED, MERGED, Values
-from mpi.store.tasks import NewTask
+from mpi.store.tasks import NewTask, StoredTask
 from mpi.store.unit_of_work import Store
 from tests.builders import nhs_number
 
@@ -110,6 +111,11 @@ class World:
     def standing(self, domain: str | None = None, study: str = STUDY) -> Standing:
         """What may be done with a study now."""
         return self.gate.standing(OPERATOR, study, domain)
+
+    def task(self, study: str = STUDY) -> StoredTask | None:
+        """The task about a study that is not closed."""
+        with self.store.reading() as unit:
+            return open_task(unit, study)
 
     def steps(self, study: str = STUDY) -> list[str]:
         """The steps in the life of a study."""

@@ -128,7 +128,7 @@ KINDS: Mapping[str, _Kind] = {
 }
 """Every rule there is, in the order in which outcomes are shown."""
 
-_CAME_LATER = ("earlier-checks-agree", "not-set-aside")
+CAME_LATER = frozenset({"earlier-checks-agree", "not-set-aside"})
 """Mandatory rules that earlier policy files need not have: where one is left out, it holds."""
 
 MANDATORY = frozenset(rule for rule, kind in KINDS.items() if kind.mandatory)
@@ -154,7 +154,7 @@ def parse(text: str, name: str) -> GatePolicy:
         raise InvalidPolicy(f"{name}: write [[rule]], one for each")
     rules = [_rule(row, name) for row in rows]
     named = {rule.id for rule in rules}
-    rules += [_rule({"id": rule, "on_failure": "hold"}, name) for rule in _CAME_LATER if rule not in named]
+    rules += [_rule({"id": rule, "on_failure": "hold"}, name) for rule in sorted(CAME_LATER - named)]
     _check_minimum([rule.id for rule in rules], name)
     order = list(KINDS)
     return GatePolicy(version.strip(), tuple(sorted(rules, key=lambda rule: order.index(rule.id))), name)

@@ -222,3 +222,36 @@ def test_a_study_that_goes_with_its_number_to_another_person_has_that_in_its_his
     assert world.steps() == ["attached", "moved"]
     moved = world.gate.history(OPERATOR, STUDY)[-1]
     assert (moved.person_id, moved.record_id) == (world.maria, world.id_of("RYY", "98"))
+
+
+def test_a_human_is_asked_about_a_held_study_until_it_is_decided(world: World) -> None:
+    world.check(a_header(birth_date=None))
+    task = world.task()
+    assert task is not None
+    assert task.evidence["failed"] == ["birth-date"]
+    assert task.evidence["candidates"] == [world.eid(world.maria)]
+    world.check(a_header(birth_date=None, family_name=None))
+    again = world.task()
+    assert again is not None
+    assert (again.id, again.evidence["failed"]) == (task.id, ["birth-date", "family-name"])
+    world.check(a_header())
+    assert world.task() is None
+
+
+def test_a_question_about_a_study_does_not_hold_another_study_of_the_person(world: World) -> None:
+    world.check(a_header(birth_date=None))
+    assert world.task() is not None
+    assert world.check(a_header(study_uid=OTHER_STUDY)).decision is ATTACH
+
+
+def test_a_stopped_or_detached_study_is_asked_about_until_a_human_has_decided(world: World) -> None:
+    world.check(a_header())
+    assert world.task() is None
+    world.check(a_header(patient_id=rxx("101"), given_name="MARTA"))
+    assert world.task() is not None
+    world.decisions.keep(OPERATOR, STUDY, WHY)
+    assert world.task() is None
+    world.decisions.detach(OPERATOR, STUDY, WHY)
+    assert world.task() is not None
+    world.decisions.refuse(OPERATOR, STUDY, WHY)
+    assert world.task() is None

@@ -9,6 +9,7 @@ from mpi.domain.roles import Permission, check, role_of
 from mpi.domain.study import GateDecision
 from mpi.domain.text import storable
 from mpi.matching.gate_policy import GatePolicy
+from mpi.services.gate import tasks
 from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge, write_check
 from mpi.store.database import retrying
@@ -77,6 +78,7 @@ class StudyDecisions:
         check_id = write_check(unit, self._policy, actor, header, judged, last.arrival)
         event = AuditEvent(actor, Action.STUDY_RELEASED, reason=reason, detail={"check": check_id})
         unit.studies.attach(study, person_id, record_id, check_id, verified=True, reason=reason, event=event)
+        tasks.settle(unit, actor, study.study_uid, "let in by a human")
 
     def _keep(self, unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> None:
         if study.person_id is None or study.doubt is None or study.check_id is None:
@@ -87,6 +89,7 @@ class StudyDecisions:
         if person_id != unit.persons.survivor(unit.persons.get([study.person_id])[study.person_id]).id:
             raise Conflict("the header that it was attached by leads to another person now")
         unit.studies.clear(study, reason, event=AuditEvent(actor, Action.STUDY_CLEARED))
+        tasks.settle(unit, actor, study.study_uid, "kept where it is by a human")
 
 
 def known(unit: UnitOfWork, study_uid: str) -> StoredStudy:
@@ -108,6 +111,7 @@ def _detach(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> 
     if study.person_id is None:
         raise Conflict("the study is not attached")
     unit.studies.take_away(study, GateDecision.HOLD, reason, event=AuditEvent(actor, Action.STUDY_DETACHED))
+    tasks.ask(unit, actor, study.study_uid, "The study was detached from its person: whose is it?")
 
 
 def _refuse(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> None:
@@ -116,3 +120,4 @@ def _refuse(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> 
     if study.decision is GateDecision.REFUSE and study.set_aside:
         raise Conflict("the study was refused already")
     unit.studies.take_away(study, GateDecision.REFUSE, reason, event=AuditEvent(actor, Action.STUDY_REFUSED))
+    tasks.settle(unit, actor, study.study_uid, "refused by a human")

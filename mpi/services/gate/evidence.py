@@ -180,7 +180,8 @@ def _known(unit: UnitOfWork, person_id: int) -> KnownPerson:
             KnownRecord(r.id, r.authority, r.recorded, Prepared.from_json(r.prepared), r.problems) for r in records
         ),
         restricted=any(record.restricted for record in (*records, *absorbed)),
-        open_tasks=len(unit.tasks.open_of(every, shown=True)),
+        # What was drawn at random to measure the index is no sign of a doubt.
+        open_tasks=sum(task.sample is None for task in unit.tasks.open_of(every, shown=True)),
         kept_apart=any(DECISION in unit.persons.kept_apart_how(record_id).values() for record_id in every),
         used_again=any(_used_again(unit, record) for record in records),
     )

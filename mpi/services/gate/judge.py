@@ -17,6 +17,7 @@ from mpi.domain.study import (
 from mpi.matching.exact import INTERNAL_ERROR, decide, evaluate, internal_error
 from mpi.matching.gate_evidence import Evidence
 from mpi.matching.gate_policy import GatePolicy
+from mpi.services.gate import tasks
 from mpi.services.gate.evidence import gather, hinted
 from mpi.store.studies import NewCheck
 from mpi.store.unit_of_work import UnitOfWork
@@ -97,7 +98,13 @@ def write_check(
         "policy": [policy.version, policy.hash],
     }
     event = AuditEvent(actor, Action.STUDY_CHECKED, detail=detail)
-    return unit.studies.add_check(new, attached_to=study.person_id if study else None, event=event)
+    check_id = unit.studies.add_check(new, attached_to=study.person_id if study else None, event=event)
+    if study is None or study.person_id is None:
+        if judged.decision is GateDecision.HOLD:
+            tasks.ask(unit, actor, header.study_uid, judged.reasons, failed=judged.failed, candidates=judged.candidates)
+        else:
+            tasks.settle(unit, actor, header.study_uid, f"the gate's answer is {judged.decision.value} now")
+    return check_id
 
 
 def answer(policy: GatePolicy, header: StudyHeader, judged: Judged) -> GateAnswer:

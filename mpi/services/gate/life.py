@@ -3,10 +3,15 @@
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.study import StudyHeader
 from mpi.domain.study_life import Doubt
+from mpi.services.gate import tasks
 from mpi.services.gate.evidence import header_of
 from mpi.store.studies import StoredStudy
 from mpi.store.unit_of_work import UnitOfWork
 
+_ALERTS = {
+    Doubt.CONFLICT: "The study is attached, and an object of it names another patient.",
+    Doubt.INDEX: "The study is attached, and what it stands on does not hold any more.",
+}
 _PATIENT = ("patient_id", "other_patient_ids", "family_name", "given_name", "birth_date", "sex", "several_patients")
 
 
@@ -20,6 +25,7 @@ def doubt(unit: UnitOfWork, actor: Actor, study: StoredStudy, header: StudyHeade
         return
     event = AuditEvent(actor, Action.STUDY_DOUBTED, record_id=study.record_id, detail={"doubt": why.value})
     unit.studies.doubt(study, why, reasons, event=event)
+    tasks.ask(unit, actor, study.study_uid, f"{_ALERTS[why]} {reasons}")
 
 
 def _speaks_of_another(unit: UnitOfWork, study: StoredStudy, header: StudyHeader) -> bool:
