@@ -84,6 +84,8 @@ REACH: dict[Permission, Reach] = {
     _P.DECIDE: Reach.SITE,
     _P.UNDO: Reach.SITE,
     _P.CHECK_STUDY: Reach.SITE,
+    _P.VIEW_STUDY: Reach.SITE,
+    _P.DECIDE_STUDY: Reach.SITE,
     _P.MATCH: Reach.SITE,
     _P.QUERY_CROSSWALK: Reach.SITE,
     _P.READ_CHANGES: Reach.NONE,

@@ -255,3 +255,20 @@ def test_a_stopped_or_detached_study_is_asked_about_until_a_human_has_decided(wo
     assert world.task() is not None
     world.decisions.refuse(OPERATOR, STUDY, WHY)
     assert world.task() is None
+
+
+def test_an_account_of_another_site_sees_and_decides_nothing_of_a_persons_study(world: World) -> None:
+    world.check(a_header())
+    there = Actor("of another site", OPERATOR.role, frozenset({"RYY"}))
+    for do in (world.gate.standing, world.gate.history):
+        with pytest.raises(NotAllowed):
+            do(there, STUDY)
+    with pytest.raises(NotAllowed):
+        world.decisions.detach(there, STUDY, WHY)
+    with pytest.raises(NotAllowed):
+        world.gate.changes(there, 0)
+    here = Actor("of this site", OPERATOR.role, frozenset({"RXX"}))
+    assert world.gate.standing(here, STUDY).decision is ATTACH
+    world.decisions.detach(here, STUDY, WHY)
+    with pytest.raises(NotAllowed):
+        world.decisions.release(there, STUDY, WHY)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mpi.config import Config
 from mpi.domain.audit import Actor
-from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.errors import BadInput, Conflict, NotAllowed, TemporaryFailure
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.study import (
     NO_ARRIVAL,
     Arrival,
@@ -22,6 +22,7 @@ from mpi.domain.study_life import Standing, StudyChange
 from mpi.matching.gate_policy import CONFIGURED, GatePolicy, InvalidPolicy, load, load_default
 from mpi.services.gate import life
 from mpi.services.gate.judge import UNFINISHED, Judged, answer, judge, write_check
+from mpi.services.gate.known import known
 from mpi.services.gate.standing import standing
 from mpi.store.database import retrying
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -68,7 +69,7 @@ class Gate:
         Raises `NotAllowed`, `BadInput` for a Study Instance UID that is none, and `TemporaryFailure` when nothing
         could be stored: then there is no answer, and the study must wait.
         """
-        check(role_of(actor), Permission.CHECK_STUDY)
+        check_actor(actor, Permission.CHECK_STUDY)
         if not is_uid(header.study_uid):
             raise BadInput("the Study Instance UID is not a valid UID", field="(0020,000D)")
         try:
@@ -118,16 +119,19 @@ class Gate:
         `domain` is the code of the authority whose number they are to carry; None: the one it was attached by. A look
         at a person is audited. Raises `NotAllowed` by role, and `NotFound` for a study that the gate never checked.
         """
-        check(role_of(actor), Permission.VIEW_STUDY)
+        check_actor(actor, Permission.VIEW_STUDY)
         return retrying(lambda: standing(self._store, self._config, actor, study_uid, domain))
 
     def changes(self, actor: Actor, after: int, limit: int = 100) -> list[StudyChange]:
         """The next steps of all studies after cursor `after` (0: from the beginning), in order; none: nothing is new.
 
         For a node that waits with objects of held studies: ask again with the last cursor, and look at the `standing`
-        of each study named. Raises `NotAllowed` by role, `BadInput`, and `Conflict` for a cursor this index never gave.
+        of each study named. Raises `NotAllowed` by role and for an account that is bound to sites, `BadInput`, and
+        `Conflict` for a cursor that this index never gave.
         """
-        check(role_of(actor), Permission.VIEW_STUDY)
+        check_actor(actor, Permission.VIEW_STUDY)
+        if actor.sites is not None:
+            raise NotAllowed("the steps of all studies concern every site, and this account is bound to some")
         if after < 0 or not 1 <= limit <= MOST_CHANGES:
             raise BadInput(f"after must not be below 0, limit must be 1 to {MOST_CHANGES}", field="limit")
         with self._store.reading() as unit:
@@ -137,12 +141,10 @@ class Gate:
 
     def history(self, actor: Actor, study_uid: str) -> list[StudyChange]:
         """All steps in the life of a study, oldest first; raises `NotAllowed` by role, and `NotFound`."""
-        check(role_of(actor), Permission.VIEW_STUDY)
+        check_actor(actor, Permission.VIEW_STUDY)
         with self._store.reading() as unit:
-            steps = unit.studies.history(study_uid)
-        if not steps:
-            raise NotFound("the gate has not seen this study")
-        return steps
+            known(unit, actor, study_uid)
+            return unit.studies.history(study_uid)
 
 
 def _check_issuers(policy: GatePolicy, config: Config) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
-from mpi.domain.errors import BadInput, Conflict, NotFound
-from mpi.domain.roles import Permission, check, role_of
+from mpi.domain.errors import BadInput, Conflict
+from mpi.domain.roles import Permission, check_actor
 from mpi.domain.study import GateDecision
 from mpi.domain.text import storable
 from mpi.matching.gate_policy import GatePolicy
 from mpi.services.gate import tasks
 from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge, write_check
+from mpi.services.gate.known import check_reach, known
 from mpi.store.database import retrying
 from mpi.store.studies import StoredStudy
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -54,14 +55,14 @@ class StudyDecisions:
     def _decide(
         self, actor: Actor, study_uid: str, reason: str, do: Callable[[UnitOfWork, Actor, StoredStudy, str], None]
     ) -> None:
-        check(role_of(actor), Permission.DECIDE_STUDY)
+        check_actor(actor, Permission.DECIDE_STUDY)
         reason = storable(reason.strip())
         if not reason:
             raise BadInput("Enter a reason", field="reason")
 
         def decide() -> None:
             with self._store.writing() as unit:
-                do(unit, actor, known(unit, study_uid), reason)
+                do(unit, actor, known(unit, actor, study_uid), reason)
 
         retrying(decide)
 
@@ -74,6 +75,7 @@ class StudyDecisions:
         header = header_of(last.header)
         judged = judge(unit, self._config, self._policy, header, let_in=True)
         person_id, record_id = _attaches(judged)
+        check_reach(unit, actor, person_id)
         # Written down while the study is not attached: it follows its check, and the human's step comes after it.
         check_id = write_check(unit, self._policy, actor, header, judged, last.arrival)
         event = AuditEvent(actor, Action.STUDY_RELEASED, reason=reason, detail={"check": check_id})
@@ -90,14 +92,6 @@ class StudyDecisions:
             raise Conflict("the header that it was attached by leads to another person now")
         unit.studies.clear(study, reason, event=AuditEvent(actor, Action.STUDY_CLEARED))
         tasks.settle(unit, actor, study.study_uid, "kept where it is by a human")
-
-
-def known(unit: UnitOfWork, study_uid: str) -> StoredStudy:
-    """The study; raises `NotFound`."""
-    study = unit.studies.get(study_uid)
-    if study is None:
-        raise NotFound("the gate has not seen this study")
-    return study
 
 
 def _attaches(judged: Judged) -> tuple[int, int]:

@@ -2,9 +2,9 @@
 
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
-from mpi.domain.errors import NotFound
 from mpi.domain.study import GateDecision
 from mpi.domain.study_life import Doubt, LocalPatient, Standing
+from mpi.services.gate.known import known
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.studies import StoredStudy
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -22,9 +22,7 @@ _DOUBTS = {
 def standing(store: Store, config: Config, actor: Actor, study_uid: str, domain: str | None) -> Standing:
     """As `Gate.standing` says."""
     with store.reading() as unit:
-        study = unit.studies.get(study_uid)
-        if study is None:
-            raise NotFound("the gate has not seen this study")
+        study = known(unit, actor, study_uid)
         found = _standing(unit, config, study, domain)
         if found.patient is not None:
             unit.audit(AuditEvent(actor, Action.STUDY_READ, person_id=study.person_id, study_uid=study_uid))

@@ -3,13 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-<<<<<<<< HEAD:mpi/store/migrations/versions/0004_life_of_a_study.py
 revision = "0004"
 down_revision = "0003"
-========
-revision = "0003"
-down_revision = "0002"
->>>>>>>> cc1db33 (Ask a human about each study that is held, stopped or detached, until it is decided):mpi/store/migrations/versions/0003_life_of_a_study.py
 branch_labels = None
 depends_on = None
 
