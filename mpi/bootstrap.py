@@ -8,6 +8,7 @@ from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
 from mpi.services.gate import Gate, StudyDecisions, load_policy
+from mpi.services.glass import Glass
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
 from mpi.services.links import Linker
@@ -56,6 +57,7 @@ class App:
     outbox: Outbox
     changes: Changes
     protected: Protected
+    glass: Glass
     trace_export: TraceExport
     trace_import: TraceImport
 
@@ -99,6 +101,7 @@ def build(config: Config) -> App:
         study_decisions=StudyDecisions(store, config, policy),
         users=Users(store, config),
         protected=Protected(store, config),
+        glass=Glass(store),
         trace_export=TraceExport(store, config),
         trace_import=TraceImport(store, config, model, registrar),
         outbox=Outbox(store, config),

@@ -33,6 +33,8 @@ class Action(StrEnum):
     MESSAGE_HELD = "message.held"
     MESSAGE_REPLAYED = "message.replayed"
     PERSON_READ = "person.read"
+    GLASS_BROKEN = "glass.broken"
+    REFUSED = "access.refused"
     TASK_READ = "task.read"
     SEARCHED = "search.made"
     CROSSWALK_READ = "crosswalk.read"
@@ -74,6 +76,8 @@ class Actor:
     role: str
     sites: frozenset[str] | None = None
     """Codes of the authorities it is bound to: it reaches people with a record there only; None: everybody."""
+    session: str | None = field(default=None, compare=False, repr=False)
+    """The mark of the session in which it acts, not the session's id; None: none, as for tokens and commands."""
 
 
 SYSTEM = Actor("system", "system")

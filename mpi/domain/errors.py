@@ -33,10 +33,14 @@ class NotFound(MpiError):
 
 
 class NotAllowed(MpiError):
-    """This actor's role does not permit the action."""
+    """This actor's role or sites do not permit the action. `person_id` is whom it was about, for the audit."""
 
     code = "not-allowed"
     exit_code = 6
+
+    def __init__(self, message: str, *, person_id: int | None = None) -> None:
+        super().__init__(message)
+        self.person_id = person_id
 
 
 class Conflict(MpiError):

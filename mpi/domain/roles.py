@@ -25,6 +25,7 @@ class Permission(StrEnum):
 
     VIEW_PERSON = "view-person"
     SEARCH = "search"
+    BREAK_GLASS = "break-glass"
     VIEW_QUEUE = "view-queue"
     DECIDE = "decide"
     UNDO = "undo"
@@ -49,6 +50,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {
             _P.VIEW_PERSON,
             _P.SEARCH,
+            _P.BREAK_GLASS,
             _P.VIEW_QUEUE,
             _P.DECIDE,
             _P.UNDO,
@@ -80,6 +82,7 @@ class Reach(StrEnum):
 REACH: dict[Permission, Reach] = {
     _P.VIEW_PERSON: Reach.SITE,
     _P.SEARCH: Reach.SITE,
+    _P.BREAK_GLASS: Reach.SITE,
     _P.VIEW_QUEUE: Reach.SITE,
     _P.DECIDE: Reach.SITE,
     _P.UNDO: Reach.SITE,

@@ -17,7 +17,7 @@ from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Permission, check_actor, role_of
 from mpi.domain.text import storable
 from mpi.matching.model import LinkageModel
-from mpi.services import identity, lives, preview
+from mpi.services import identity, lives, preview, scope
 from mpi.services.identity import Cause
 from mpi.services.merge import Merger
 from mpi.services.preview import Effect, Picture
@@ -70,7 +70,7 @@ class Decisions:
         """What the decision would touch; nothing is done. Raises as `do`, but for the reason."""
         check_actor(actor, Permission.DECIDE)
         with self._store.reading() as unit:
-            effect = self._effect(unit, actor, decision, *self._records(unit, decision))
+            effect = self._effect(unit, actor, decision, *self._records(unit, actor, decision))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"preview": decision.operation.value}))
         return effect
 
@@ -86,7 +86,7 @@ class Decisions:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             unit.registry.keep_model(self._model.hash, self._model.name, self._model.to_json())
-            one, other = self._records(unit, decision)
+            one, other = self._records(unit, actor, decision)
             effect = self._effect(unit, actor, decision, one, other)
             preview.check_seen(effect, seen)
             cause = Cause(actor)
@@ -107,13 +107,13 @@ class Decisions:
                 raise Conflict("nothing would change")
         return Carried(change_id, effect)
 
-    def _records(self, unit: UnitOfWork, decision: Decision) -> tuple[StoredRecord, StoredRecord | None]:
-        one = self._record(unit, decision.one)
+    def _records(self, unit: UnitOfWork, actor: Actor, decision: Decision) -> tuple[StoredRecord, StoredRecord | None]:
+        one = self._record(unit, actor, decision.one)
         if decision.operation is Operation.UNLINK:
             return one, None
         if decision.other is None:
             raise BadInput("Enter the other number", field="other_value")
-        other = self._record(unit, decision.other)
+        other = self._record(unit, actor, decision.other)
         if one.id == other.id:
             raise Conflict("the two numbers are one number already")
         if decision.operation is Operation.LINK and identity.person_of(unit, one.id) == identity.person_of(
@@ -124,13 +124,17 @@ class Decisions:
             raise BadInput("only numbers of one authority can be merged; link them instead", field="other_authority")
         return one, other
 
-    def _record(self, unit: UnitOfWork, number: Identifier) -> StoredRecord:
+    def _record(self, unit: UnitOfWork, actor: Actor, number: Identifier) -> StoredRecord:
         authority = self._config.authority(number.authority)
         if authority is None:
             raise BadInput("the assigning authority is not known", field="authority", code="unknown-authority")
         found = unit.records.find(authority.code, storable(number.value.strip()))
         standing = unit.records.survivor(found) if found is not None else None
         if standing is None or standing.protected or standing.status != ACTIVE:
+            raise NotFound("the number is not known")
+        # Of both: whoever cannot see a person cannot judge that it is another's; tasks ask about such pairs.
+        person_id = identity.person_of(unit, standing.id)
+        if person_id is not None and not scope.reached(unit, actor, [person_id]):
             raise NotFound("the number is not known")
         return standing
 

@@ -3,7 +3,7 @@
 Used by every service that changes identities, inside the caller's unit of work.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mpi.domain.audit import Action, Actor, AuditEvent
@@ -74,11 +74,13 @@ def ask(
     own_person: int | None = None,
     count_skipped: bool = True,
     guarded: bool = False,
+    within: Callable[[set[int]], set[int]] | None = None,
 ) -> RecordDecision:
     """What matching says of a record against the index; the record itself and its own person are left out.
 
     Keys that were skipped as too common are counted, unless the unit only reads (`count_skipped` False). For whoever is
-    not to learn where restricted people live these are found and compared without it (`guarded`).
+    not to learn where restricted people live these are found and compared without it (`guarded`). `within` leaves of
+    the persons found those that the asker reaches.
     """
     ids, skipped = unit.records.block(keys, BLOCK_LIMIT)
     if skipped and count_skipped:
@@ -86,6 +88,9 @@ def ask(
     rows = unit.records.candidates([i for i in ids if i != record_id])
     if guarded:
         rows = _guarded(unit, prepared, rows)
+    if within is not None:
+        reached = within({row.person_id for row in rows})
+        rows = [row for row in rows if row.person_id in reached]
     candidates = [
         Candidate(row.record_id, row.person_id, Prepared.from_json(row.prepared))
         for row in rows

@@ -10,7 +10,7 @@ from mpi.domain.roles import Permission, check_actor
 from mpi.matching.block import blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepare import prepare
-from mpi.services import identity, numbers, views
+from mpi.services import identity, numbers, scope, views
 from mpi.store.unit_of_work import Store, UnitOfWork
 
 
@@ -36,7 +36,8 @@ class MatchCandidate:
 class MatchAnswer:
     """What registration would do (`outcome`), the candidates at or above review, best first, and unusable values.
 
-    Restricted people are weighed without their home, by which registration might do more.
+    Restricted people are weighed without their home, by which registration might do more; nor are people compared whom
+    the asker does not reach.
     """
 
     outcome: Outcome
@@ -64,7 +65,13 @@ class Matcher:
         with self._store.reading() as unit:
             prepared = numbers.current(unit, own)
             decision = identity.ask(
-                unit, self._model, prepared, blocking_keys(prepared), count_skipped=False, guarded=True
+                unit,
+                self._model,
+                prepared,
+                blocking_keys(prepared),
+                count_skipped=False,
+                guarded=True,
+                within=lambda persons: scope.reached(unit, actor, persons),
             )
             found = ([decision.link_to] if decision.link_to else []) + list(decision.reviews)
             candidates = tuple(self._candidate(unit, one) for one in found[:limit])

@@ -9,14 +9,15 @@ from mpi.domain.asof import past_moment
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.person import NHS, Demographics
-from mpi.domain.roles import Permission, check_actor
+from mpi.domain.roles import Permission, check_actor, reaches
 from mpi.domain.survivorship import Chosen
 from mpi.domain.text import storable
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.model import LinkageModel
 from mpi.matching.nhs_number import normalise
 from mpi.matching.prepare import prepare
-from mpi.services import identity, numbers, preview, protected, survivorship, views
+from mpi.services import glass, identity, numbers, preview, protected, scope, survivorship, views
+from mpi.services.glass import Opened
 from mpi.services.preview import ChangeView
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
@@ -50,6 +51,8 @@ class PersonView:
     """What was decided of these records, newest first; each can be taken back."""
     golden: tuple[Chosen, ...] = ()
     """Of each field the value shown first, with its record and why; the records' own values stand beside it."""
+    opened: Opened | None = None
+    """By whom and until when the glass is broken for this session: what is restricted is shown. None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class People:
             else:
                 records = self._by_name(unit, family_name, birth_date)
                 how = "name"
-            found = self._summaries(unit, records)
+            found = self._summaries(unit, actor, records)
             unit.audit(
                 AuditEvent(actor, Action.SEARCHED, detail={"by": how, "found": [one.enterprise_id for one in found]})
             )
@@ -146,11 +149,11 @@ class People:
         ids, _ = unit.records.block(blocking_keys(prepared), BLOCK_LIMIT * 5)
         return ids
 
-    def _summaries(self, unit: UnitOfWork, record_ids: Sequence[int]) -> list[PersonSummary]:
+    def _summaries(self, unit: UnitOfWork, actor: Actor, record_ids: Sequence[int]) -> list[PersonSummary]:
         persons: dict[int, None] = {}
         for record in unit.records.get(record_ids).values():
             current = unit.persons.current_link(unit.records.survivor(record).id)
-            if current is not None:
+            if current is not None and scope.reached(unit, actor, [current.person_id]):
                 persons[current.person_id] = None
             if len(persons) >= MOST_FOUND:
                 break
@@ -160,7 +163,7 @@ class People:
         ]
 
     def person(self, actor: Actor, enterprise_id: str) -> PersonView:
-        """The person's page; raises `NotFound`."""
+        """The person's page; raises `NotFound`, and `NotAllowed` for nobody of the actor's sites."""
         check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
             asked = unit.persons.by_enterprise_id(storable(enterprise_id))
@@ -168,16 +171,20 @@ class People:
                 raise NotFound("no person has this enterprise id")
             person = unit.persons.survivor(asked)
             protected.check_shown(unit, person.id)
-            records = tuple(views.records_of_person(unit, self._config, person.id))
+            scope.check_person(unit, actor, person.id)
+            opened = glass.opened(unit, actor, person.id)
+            records = tuple(views.records_of_person(unit, self._config, person.id, revealed=opened is not None))
             ids = [r.record_id for r in records]
             lines = protected.shown_lines(unit, person.id, audit.of_person(unit.connection, person.id, ids))
-            history = views.history_lines(unit, lines, restricted=any(r.restricted for r in records))
+            withheld = opened is None and any(r.restricted for r in records)
+            history = views.history_lines(unit, lines, restricted=withheld)
             tasks = tuple(views.task_summary(unit, self._config, task) for task in unit.tasks.open_of(ids, shown=True))
             changes = tuple(preview.changes_of(unit, person.id))
             golden = survivorship.golden_record(unit, self._config, records)
-            unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id))
+            detail = {"break-glass": opened.event} if opened is not None else {}
+            unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person.id, detail=detail))
         merged_from = asked.enterprise_id if asked.id != person.id else None
-        return PersonView(person.enterprise_id, merged_from, records, history, tasks, changes, golden)
+        return PersonView(person.enterprise_id, merged_from, records, history, tasks, changes, golden, opened)
 
     def crosswalk(
         self, actor: Actor, authority: str, value: str, *, target: Sequence[str] = (), at: str | None = None
@@ -205,6 +212,8 @@ class People:
                 found, persons = _identifiers(unit, person.id), {person.id}
             else:
                 person, found, persons = _as_of(unit, known.code, storable(value), moment)
+            if not reaches(actor, (entry.authority for entry in found if entry.kind == "local")):
+                raise NotFound("the identifier is not known")
             survivor = unit.numbers.survivor(normalise(value)) if known.code == NHS and moment is None else None
             restricted = bool(unit.records.restricted_persons(persons))
             unit.audit(

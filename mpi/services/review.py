@@ -13,7 +13,7 @@ from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.services import decisions, identity, preview, views
+from mpi.services import decisions, identity, preview, scope, views
 from mpi.services.held import REOPENED, UPDATES, Held
 from mpi.services.identity import Cause
 from mpi.services.preview import ChangeView, Effect
@@ -145,7 +145,7 @@ class Review:
         """One task with its evidence; raises `NotFound`."""
         role = check_actor(actor, Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
-            task = _shown(unit, task_id)
+            task = _shown(unit, actor, task_id)
             summary = views.task_summary(unit, self._config, task)
             restricted = any(side is not None and side.restricted for side in (summary.left, summary.right))
             comparisons, weight = self._evidence(unit, task, restricted)
@@ -213,7 +213,7 @@ class Review:
         if not reason:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
-            task = _shown(unit, task_id)
+            task = _shown(unit, actor, task_id)
             state = next_state(task.state, Step.NOT_SURE if verdict is Verdict.NOT_SURE else Step.DECIDED)
             cause = Cause(actor, task.message_id, task_id)
             unit.tasks.add_verdict(
@@ -248,7 +248,7 @@ class Review:
         if not reason:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
-            task = _shown(unit, task_id)
+            task = _shown(unit, actor, task_id)
             if not _can_reopen(task):
                 raise Conflict("there is no answer to take back here")
             cause = Cause(actor, task.message_id, task_id)
@@ -308,10 +308,11 @@ def _about(unit: UnitOfWork, task: StoredTask) -> tuple[int, int] | None:
     return unit.records.survivor(both[task.left_record]).id, unit.records.survivor(both[task.right_record]).id
 
 
-def _shown(unit: UnitOfWork, task_id: int) -> StoredTask:
+def _shown(unit: UnitOfWork, actor: Actor, task_id: int) -> StoredTask:
     task = unit.tasks.get(task_id)
     if task is None or not unit.tasks.is_shown(task):
         raise NotFound(f"there is no review task {task_id}")
+    scope.check_records(unit, actor, (task.left_record, task.right_record))
     return task
 
 

@@ -15,7 +15,7 @@ from mpi.domain.review import TaskState, TaskType
 from mpi.domain.roles import Permission, Role, check_actor, role_of
 from mpi.domain.text import storable
 from mpi.matching.model import LinkageModel
-from mpi.services import clusters, identity, lives, preview
+from mpi.services import clusters, identity, lives, preview, scope
 from mpi.services.identity import Cause
 from mpi.services.lives import Lives
 from mpi.services.preview import ChangeView, Effect
@@ -81,7 +81,7 @@ class Undo:
         """One change; raises `NotFound`."""
         check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
-            found = preview.change_view(unit, _found(unit, change_id))
+            found = preview.change_view(unit, _found(unit, actor, change_id))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"change": change_id}))
         return found
 
@@ -94,7 +94,7 @@ class Undo:
         with self._store.reading() as unit:
             record = unit.records.find(known.code, storable(value))
             person_id = identity.person_of(unit, record.id) if record is not None and not record.protected else None
-            if person_id is None:
+            if person_id is None or not scope.reached(unit, actor, [person_id]):
                 raise NotFound("the identifier is not known")
             found = preview.changes_of(unit, person_id)
             unit.audit(AuditEvent(actor, Action.PERSON_READ, person_id=person_id))
@@ -107,13 +107,13 @@ class Undo:
         """
         check_actor(actor, Permission.VIEW_PERSON)
         with self._store.reading() as unit:
-            return _by_machine(_found(unit, change_id))
+            return _by_machine(_found(unit, actor, change_id))
 
     def preview(self, actor: Actor, change_id: int, *, keep_apart: bool | None = None) -> Effect:
         """What taking the change back would touch; nothing is done. Raises `NotFound` and `Conflict`."""
         check_actor(actor, Permission.UNDO)
         with self._store.reading() as unit:
-            plan = self._plan(unit, _found(unit, change_id), keep_apart)
+            plan = self._plan(unit, _found(unit, actor, change_id), keep_apart)
             effect = self._effect(unit, plan, role_of(actor))
             unit.audit(AuditEvent(actor, Action.PERSON_READ, detail={"change": change_id, "preview": True}))
         return effect
@@ -134,7 +134,7 @@ class Undo:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             unit.registry.keep_model(self._model.hash, self._model.name, self._model.to_json())
-            change = _found(unit, change_id)
+            change = _found(unit, actor, change_id)
             plan = self._plan(unit, change, keep_apart)
             effect = self._effect(unit, plan, role_of(actor))
             preview.check_seen(effect, seen)
@@ -208,10 +208,11 @@ class Undo:
                     unit.tasks.reopen(task, event=event)
 
 
-def _found(unit: UnitOfWork, change_id: int) -> StoredChange:
+def _found(unit: UnitOfWork, actor: Actor, change_id: int) -> StoredChange:
     change = unit.history.get(change_id)
     if change is None or not preview.may_be_shown(unit, [change]):
         raise NotFound(f"there is no change {change_id}")
+    scope.check_records(unit, actor, {record for said in change.statements for record in said.records})
     return change
 
 

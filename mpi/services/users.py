@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mpi.config import Config
@@ -221,7 +221,7 @@ class Users:
                 return None
             unit.accounts.note_success(account.id, renewed)
             unit.accounts.start_session(account, _digest(session_id), event=AuditEvent(actor, Action.SIGNED_IN))
-        return SignedIn(actor, account.role, session_id)
+        return SignedIn(replace(actor, session=_mark(session_id)), account.role, session_id)
 
     def session(self, session_id: str) -> SignedIn | None:
         """Who holds this session; None when it ended, ran out, or the account was changed since sign-in."""
@@ -238,7 +238,8 @@ class Users:
             # The page matters more than the note of its being read.
             with suppress(TemporaryFailure), self._store.writing(identities=False) as unit:
                 unit.accounts.touch_session(digest)
-        return SignedIn(_acting(session.account), session.account.role, session_id)
+        actor = replace(_acting(session.account), session=_mark(session_id))
+        return SignedIn(actor, session.account.role, session_id)
 
     def sign_out(self, signed_in: SignedIn) -> None:
         """End a session for good: a copy of its cookie is worth nothing afterwards."""
@@ -293,6 +294,11 @@ def _is_over(account: StoredAccount, now: datetime) -> bool:
 
 def _is_locked_out(account: StoredAccount, now: datetime) -> bool:
     return account.failed_attempts >= FAILURES_ALLOWED and not _is_over(account, now)
+
+
+def _mark(session_id: str) -> str:
+    """What the audit trail knows a session by: neither its id nor the digest under which it is stored."""
+    return _digest("mark " + session_id)[:16]
 
 
 def _digest(secret: str) -> str:

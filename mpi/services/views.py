@@ -57,6 +57,8 @@ class RecordView:
     """The number that counts: what tracing found, what stands for a superseded one, else the recorded one if usable."""
     nhs_status: str | None = None
     """Its status code, by tracing where that said more than the hospital; None: none is known."""
+    revealed: bool = False
+    """Whether it is restricted and shown whole all the same, to somebody who has broken the glass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ _ACTIONS = {
     "message.held": "Message held",
     "message.replayed": "Message replayed",
     "person.read": "Person looked at",
+    "glass.broken": "Restricted values opened",
     "crosswalk.read": "Numbers asked for",
     "study.checked": "Outside study checked",
     "person.notified": "Told to another system",
@@ -138,41 +141,54 @@ def _records(unit: UnitOfWork, person_id: int) -> tuple[list[StoredRecord], list
 
 
 def record_view(
-    config: Config, record: StoredRecord, link: StoredLink | None, enterprise_id: str | None, *, restricted: bool
+    config: Config,
+    record: StoredRecord,
+    link: StoredLink | None,
+    enterprise_id: str | None,
+    *,
+    restricted: bool,
+    revealed: bool = False,
 ) -> RecordView:
-    """A record as it may be shown: of a restricted person without where the person lives or is registered."""
+    """A record as it may be shown: of a restricted person without where the person lives or is registered.
+
+    `revealed` shows all of it: for who has broken the glass (`mpi.services.glass`), and for nobody else.
+    """
+    hidden = restricted and not revealed
     authority = config.authority(record.authority)
-    recorded = withheld(record.recorded) if restricted else record.recorded
+    recorded = withheld(record.recorded) if hidden else record.recorded
     prepared = Prepared.from_json(record.prepared)
     return RecordView(
         record_id=record.id,
-        authority=WITHHELD if restricted else record.authority,
-        authority_name=WITHHELD if restricted else authority.name if authority else record.authority,
-        local_id=WITHHELD if restricted else record.local_id,
+        authority=WITHHELD if hidden else record.authority,
+        authority_name=WITHHELD if hidden else authority.name if authority else record.authority,
+        local_id=WITHHELD if hidden else record.local_id,
         status=record.status,
         restricted=restricted,
         recorded=recorded,
         nhs_verified=prepared.nhs_verified,
-        problems=tuple(p for p in record.problems if not (restricted and p.field in HIDDEN)),
+        problems=tuple(p for p in record.problems if not (hidden and p.field in HIDDEN)),
         enterprise_id=enterprise_id,
         linked_since=link.valid_from if link else None,
         how=link.grounds.how if link else None,
         weight=link.grounds.weight if link and not restricted else None,
-        source=WITHHELD if restricted else record.source,
+        source=WITHHELD if hidden else record.source,
         updated_at=record.updated_at,
         nhs_number=prepared.nhs,
         nhs_status=numbers.status_of(record),
+        revealed=restricted and revealed,
     )
 
 
-def records_of_person(unit: UnitOfWork, config: Config, person_id: int) -> list[RecordView]:
-    """The records of a person, active ones first, then those merged into them."""
+def records_of_person(unit: UnitOfWork, config: Config, person_id: int, *, revealed: bool = False) -> list[RecordView]:
+    """The records of a person, active ones first, then those merged into them; `revealed` as in `record_view`."""
     person = unit.persons.get([person_id])[person_id]
     links = {link.record_id: link for link in unit.persons.members([person_id])}
     active, merged = records = _records(unit, person_id)
     restricted = _any_restricted(records)
     return [
-        record_view(config, record, links.get(record.id), person.enterprise_id, restricted=restricted)
+        record_view(
+            config, record, links.get(record.id), person.enterprise_id, restricted=restricted, revealed=revealed
+        )
         for record in (*active, *merged)
     ]
 

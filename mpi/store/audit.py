@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, or_, select, text
 
-from mpi.domain.audit import AuditEvent
+from mpi.domain.audit import Action, AuditEvent
 from mpi.store.statements import Statements
 from mpi.store.tables import audit_event as t
 
@@ -51,6 +51,11 @@ _of_task = (
     select(t.c.seq, t.c.at, t.c.actor, t.c.role, t.c.action, t.c.body)
     .where(t.c.task_id == bindparam("task_id"))
     .order_by(t.c.seq)
+)
+_of_action = (
+    select(t.c.seq, t.c.at, t.c.actor, t.c.role, t.c.action, t.c.body)
+    .where(t.c.person_id == bindparam("person_id"), t.c.action == bindparam("action"), t.c.at > bindparam("after"))
+    .order_by(t.c.seq.desc())
 )
 
 
@@ -173,6 +178,12 @@ def of_person(connection: Statements, person_id: int, record_ids: Sequence[int],
     """The latest events about a person or the records given, newest first."""
     values = {"person_id": person_id, "record_ids": list(record_ids), "most": most}
     return [_line(row) for row in connection.execute(_of_person, values)]
+
+
+def of_action(connection: Statements, action: Action, *, person_id: int, after: str) -> list[AuditLine]:
+    """The events of one kind about a person since an instant, newest first."""
+    values = {"person_id": person_id, "action": action.value, "after": after}
+    return [_line(row) for row in connection.execute(_of_action, values)]
 
 
 def of_task(connection: Statements, task_id: int) -> list[AuditLine]:
