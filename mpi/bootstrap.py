@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mpi.config import Config
 from mpi.matching.model import LinkageModel, for_population, load, load_default
+from mpi.services.auditing import Auditing
 from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
@@ -58,6 +59,7 @@ class App:
     changes: Changes
     protected: Protected
     glass: Glass
+    auditing: Auditing
     trace_export: TraceExport
     trace_import: TraceImport
 
@@ -102,6 +104,7 @@ def build(config: Config) -> App:
         users=Users(store, config),
         protected=Protected(store, config),
         glass=Glass(store),
+        auditing=Auditing(store, config),
         trace_export=TraceExport(store, config),
         trace_import=TraceImport(store, config, model, registrar),
         outbox=Outbox(store, config),

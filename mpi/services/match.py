@@ -82,7 +82,7 @@ class Matcher:
                     model_hash=self._model.hash,
                     detail={
                         "asked": sorted(demographics.as_dict()),
-                        "persons": [one.person_id for one in found[:limit]],
+                        "found": [one.enterprise_id for one in candidates],
                     },
                 )
             )

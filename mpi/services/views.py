@@ -87,7 +87,7 @@ class HistoryLine:
     text: str
 
 
-_ACTIONS = {
+ACTIONS = {
     "record.created": "Record received",
     "record.updated": "Record updated",
     "record.unchanged": "Record received again, unchanged",
@@ -111,6 +111,32 @@ _ACTIONS = {
     "message.replayed": "Message replayed",
     "person.read": "Person looked at",
     "glass.broken": "Restricted values opened",
+    "access.refused": "Attempt refused",
+    "audit.read": "Audit trail read",
+    "audit.exported": "Audit trail exported",
+    "audit.verified": "Audit trail checked",
+    "search.made": "People searched for",
+    "match.made": "Dry run of matching",
+    "user.signed-in": "Signed in",
+    "user.sign-in-failed": "Sign-in failed",
+    "user.signed-out": "Signed out",
+    "user.changed": "Account or token changed",
+    "user.token-issued": "Token issued",
+    "changes.read": "Feed of changes read",
+    "number.superseded": "NHS number replaced",
+    "number.restored": "NHS number restored",
+    "trace.exported": "Candidates for tracing exported",
+    "trace.taken": "Answer of tracing taken",
+    "change.undone": "Change taken back",
+    "task.reopened": "Review asked for again",
+    "person.revived": "Person stands again",
+    "identity.protected": "Identity hidden",
+    "identity.shown": "Hidden identity shown again",
+    "identity.read": "Hidden identity looked at",
+    "backup.made": "Backup made",
+    "backup.restored": "Backup restored",
+    "run.started": "Run over the index started",
+    "run.finished": "Run over the index finished",
     "crosswalk.read": "Numbers asked for",
     "study.checked": "Outside study checked",
     "person.notified": "Told to another system",
@@ -273,7 +299,7 @@ def _asks_about_restricted(unit: UnitOfWork, task_id: int) -> bool:
 
 def history_line(line: AuditLine, *, restricted: bool) -> HistoryLine:
     """An audit event in plain English; of a restricted person neither which feed it was, nor that homes agree."""
-    text = _ACTIONS.get(line.action, line.action)
+    text = ACTIONS.get(line.action, line.action)
     reason = line.body.get("reason")
     actor = line.actor
     if restricted:

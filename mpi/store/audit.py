@@ -135,6 +135,8 @@ def _body(seq: int, at: str, event: AuditEvent) -> str:
         value = getattr(event, name)
         if value is not None:
             values[name] = value
+    if event.actor.sites is not None:
+        values["sites"] = sorted(event.actor.sites)
     if event.changes_identity:
         values["changes_identity"] = True
     if event.detail:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
-from flask import current_app
+from flask import current_app, g
 from flask_login import current_user, login_required
 
 from mpi.bootstrap import App
@@ -50,6 +50,12 @@ def actor() -> Actor:
     if found is None:
         raise AssertionError("this view must demand a sign-in")
     return found.actor
+
+
+def caller() -> Actor | None:
+    """Who asks, person or machine; None for nobody that is known."""
+    found = visitor() if "caller" not in g else None
+    return found.actor if found is not None else g.get("caller")
 
 
 def role() -> Role:

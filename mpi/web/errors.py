@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from mpi.domain.errors import BadInput, Conflict, MissingExtra, MpiError, NotAllowed, NotFound, TemporaryFailure
+from mpi.web.current import caller, services
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ def install_errors(app: APIFlask) -> None:
     def from_mpi(error: MpiError) -> Response:
         if isinstance(error, TemporaryFailure):
             _log.warning("request failed for now")
+        if isinstance(error, NotAllowed):
+            _note_refusal(error)
         return _respond(of_mpi(error))
 
     def from_anything(error: Exception) -> Response:
@@ -115,6 +118,17 @@ def install_errors(app: APIFlask) -> None:
     app.register_error_handler(HTTPException, lambda error: _respond(of_http(error)))
     app.register_error_handler(MpiError, from_mpi)
     app.register_error_handler(Exception, from_anything)
+
+
+def _note_refusal(error: NotAllowed) -> None:
+    """Write a refused attempt into the audit; that it cannot be written does not let anybody in."""
+    who = caller()
+    if who is None or request.url_rule is None:
+        return
+    try:
+        services().auditing.note_refusal(who, f"{request.method} {request.url_rule.rule}", str(error), error.person_id)
+    except MpiError:
+        _log.warning("a refused attempt could not be written into the audit")
 
 
 def _respond(problem: Problem) -> Response:

@@ -10,7 +10,7 @@ from mpi.domain.roles import Role
 from mpi.matching import nhs_number
 from mpi.matching.prepare import PROBLEMS
 from mpi.services.review import FIELD_LABELS
-from mpi.services.views import RecordView
+from mpi.services.views import ACTIONS, RecordView
 
 
 def _local_zone() -> tzinfo:
@@ -20,7 +20,7 @@ def _local_zone() -> tzinfo:
         return UTC
 
 
-_ZONE = _local_zone()
+LOCAL_ZONE = _local_zone()
 
 TASK_TYPES: dict[str, str] = {
     TaskType.POSSIBLE_DUPLICATE: "Possible duplicate",
@@ -204,9 +204,9 @@ def nhs_status(text: str) -> str | None:
 
 def instant(stamp: str) -> str:
     """A stored instant as people in the UK read it: `21 November 2026 at 8:05pm`."""
-    at = datetime.fromisoformat(stamp).astimezone(_ZONE)
+    at = datetime.fromisoformat(stamp).astimezone(LOCAL_ZONE)
     half = "am" if at.hour < 12 else "pm"
-    zone = " UTC" if _ZONE is UTC else ""
+    zone = " UTC" if LOCAL_ZONE is UTC else ""
     return f"{at.day} {at:%B %Y} at {at.hour % 12 or 12}:{at:%M}{half}{zone}"
 
 
@@ -244,6 +244,15 @@ def problem_text(code: str) -> str:
     return _EVENT_PROBLEMS.get(code) or PROBLEMS.get(code, code)
 
 
+AUDIT_KINDS = {
+    "looks": "Every look at a patient",
+    "break-glass": "Restricted values opened (break glass)",
+    "refused": "Refused attempts and sign-ins",
+    "accounts": "Accounts, sign-ins and tokens",
+    "audit": "Reading of this trail",
+}
+"""Groups of audit events, as auditors choose them."""
+
 FILTERS = {
     "bits": bits,
     "plain_bits": plain_bits,
@@ -267,4 +276,6 @@ WORDS = {
     "how": HOW,
     "roles": ROLES,
     "outcomes": OUTCOMES,
+    "audit_kinds": AUDIT_KINDS,
+    "actions": ACTIONS,
 }
