@@ -21,6 +21,7 @@ from mpi.services.outbox import Outbox
 from mpi.services.overview import Overview
 from mpi.services.people import People
 from mpi.services.protected import Protected
+from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
 from mpi.services.register import Registrar
@@ -54,6 +55,7 @@ class App:
     overview: Overview
     gate: Gate
     study_decisions: StudyDecisions
+    quarantine: Quarantine
     users: Users
     outbox: Outbox
     changes: Changes
@@ -82,6 +84,7 @@ def build(config: Config) -> App:
     merger = Merger(model)
     linker = Linker(model, registrar)
     policy = load_policy(config)
+    gate = Gate(store, config, policy)
     inbox = Inbox(store, config, model, Feed(registrar, merger, linker))
     return App(
         config=config,
@@ -99,8 +102,9 @@ def build(config: Config) -> App:
         identifier_queries=IdentifierQueries(store, config),
         person_queries=PersonQueries(store, config, model),
         overview=Overview(store),
-        gate=Gate(store, config, policy),
         study_decisions=StudyDecisions(store, config, policy),
+        gate=gate,
+        quarantine=Quarantine(store, config, gate),
         users=Users(store, config),
         protected=Protected(store, config),
         glass=Glass(store),

@@ -69,7 +69,7 @@ def listen(
 ) -> None:
     """Take HL7 v2 messages and queries over MLLP until stopped (Ctrl-C, SIGTERM); what is in hand is finished first."""
     limits = Limits(max_message, max_connections, idle_timeout, frame_timeout)
-    tls = _tls(tls_cert, tls_key, tls_client_ca)
+    tls = tls_context(tls_cert, tls_key, tls_client_ca)
     with application(database, config_file) as app:
         if not schema.is_current(app.store.database):
             raise Conflict("the database is not at the version of this software; run: mpi migrate")
@@ -80,7 +80,7 @@ def listen(
             asyncio.run(_serve(app, limits, host, port, tls))
 
 
-def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:
+def tls_context(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:
     """The context that the options ask for; None for plain connections."""
     if certificate is None and key is None:
         if client_ca is not None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from mpi.dicom.attributes import study_header
 from mpi.dicom.datasets import DatasetAttributes, pydicom, read_object
-from mpi.dicom.discs import headers_of_path, joined, read_header
+from mpi.dicom.discs import headers_of_path, read_header
 from mpi.dicom.json_model import read_objects
 from mpi.domain.errors import BadInput
 from mpi.domain.study import StudyHeader
+from mpi.matching.joined_header import joined
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

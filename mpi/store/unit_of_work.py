@@ -22,6 +22,7 @@ from mpi.store.moments import Moments
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
+from mpi.store.quarantine import Quarantine
 from mpi.store.reads import ReadAudits, Ticket
 from mpi.store.records import Records
 from mpi.store.registry import Registry
@@ -62,6 +63,7 @@ class UnitOfWork:
         self.inbox = InboxTable(self.connection, self.trail)
         self.registry = Registry(self.connection, self.trail)
         self.studies = Studies(self.connection, self.trail)
+        self.quarantine = Quarantine(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)

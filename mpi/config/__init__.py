@@ -11,6 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mpi.config.dicom import TABLE_KEYS, DicomForward, DicomNode, DicomPartner, read_node
+
+__all__ = [
+    "Authority",
+    "Config",
+    "DicomForward",
+    "DicomNode",
+    "DicomPartner",
+    "InvalidConfiguration",
+    "Source",
+    "Subscriber",
+    "load",
+    "parse",
+]
+
 DEFAULT_DATABASE_URL = "sqlite:///var/mpi.db"
 DEFAULT_FILE = "mpi.toml"
 NHS_OID = "2.16.840.1.113883.2.1.4.1"
@@ -103,6 +118,7 @@ class Config:
     """Authorities whose values are trusted first to last in the golden record."""
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What decides between values there, by field; fields that are left out follow `mpi.domain.survivorship`."""
+    dicom: DicomNode = field(default_factory=DicomNode)
     path: Path | None = None
     _authority_names: Mapping[str, Authority] = field(default_factory=dict, repr=False, compare=False)
     _sources: Mapping[tuple[str, str], Source] = field(default_factory=dict, repr=False, compare=False)
@@ -162,8 +178,9 @@ def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
     return _Reader(text, file).config(database_url)
 
 
-_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web"}
+_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web", "dicom"}
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    **TABLE_KEYS,
     "database": {"url": str},
     "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool, "personal": bool},
     "sources": {
@@ -234,6 +251,7 @@ class _Reader:
             nhs_branding=web.get("nhs_branding", False),
             golden_sources=self._golden_sources(codes),
             golden_rules=self._golden_rules(),
+            dicom=read_node(self._table("dicom"), codes, self._file.parent, self._error, self._check_keys),
             path=self._file,
         )
 
