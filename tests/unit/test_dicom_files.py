@@ -28,6 +28,7 @@ from mpi.dicom import datasets, discs, part10
 from mpi.dicom.header import header_from_dataset, header_from_file, header_from_path
 from mpi.domain.errors import BadInput, MissingExtra
 from mpi.domain.study import PatientId, StudyHeader
+from mpi.matching import joined_header
 
 UID = "1.2.826.0.1.3680043.10.1"
 BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -345,7 +346,11 @@ def put(folder: Path, name: str, **values: Any) -> Path:
 
 def test_every_field_of_a_header_has_a_way_of_being_joined() -> None:
     own = {"study_uid", "patient_id", "other_patient_ids"}
-    assert {f.name for f in fields(StudyHeader)} == own | {*discs.MUST_AGREE, *discs.TOLD, *discs.FLAGS}
+    assert {f.name for f in fields(StudyHeader)} == own | {
+        *joined_header.MUST_AGREE,
+        *joined_header.TOLD,
+        *joined_header.FLAGS,
+    }
 
 
 def test_a_folder_of_one_study_gives_one_header(tmp_path: Path) -> None:
