@@ -26,6 +26,7 @@ from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
 from mpi.services.register import Registrar
 from mpi.services.review import Review
+from mpi.services.studies.known import PriorStudies
 from mpi.services.trace_export import TraceExport
 from mpi.services.trace_import import TraceImport
 from mpi.services.undo import Undo
@@ -56,6 +57,7 @@ class App:
     gate: Gate
     study_decisions: StudyDecisions
     quarantine: Quarantine
+    prior_studies: PriorStudies
     users: Users
     outbox: Outbox
     changes: Changes
@@ -105,6 +107,7 @@ def build(config: Config) -> App:
         study_decisions=StudyDecisions(store, config, policy),
         gate=gate,
         quarantine=Quarantine(store, config, gate),
+        prior_studies=PriorStudies(store, config),
         users=Users(store, config),
         protected=Protected(store, config),
         glass=Glass(store),

@@ -73,6 +73,13 @@ class Source:
     """How a message is answered that waits for a human: `AA` (it is kept) or `AE` (the sender should know)."""
     times: bool = True
     """False where PID-33 and EVN-2 say nothing of the order of updates: then the order of arrival counts."""
+    studies: str | None = None
+    """The authority of whose patients it tells studies (ORU, ORM, OMI), where that is not the one it feeds."""
+
+    @property
+    def tells_of(self) -> str | None:
+        """The authority whose patients' studies it may tell of; None: nobody's."""
+        return self.studies or self.feeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "test": bool,
         "held": str,
         "times": bool,
+        "studies": str,
     },
     "subscribers": {
         "name": str,
@@ -314,13 +322,8 @@ class _Reader:
     def _sources(self, codes: Mapping[str, str]) -> tuple[Source, ...]:
         found: list[Source] = []
         for index, row in enumerate(self._rows("sources", required=("application", "facility"))):
-            feeds = row.get("feeds")
-            if feeds is not None:
-                if codes.get(feeds.upper()) is None:
-                    raise self._error(f"feeds the unknown authority {feeds!r}", "sources", index, "feeds")
-                feeds = codes[feeds.upper()]
-                if feeds == "NHS":
-                    raise self._error("no source feeds the authority NHS", "sources", index, "feeds")
+            feeds = self._own_authority(row, index, "feeds", codes)
+            studies = self._own_authority(row, index, "studies", codes)
             asks = []
             for domain in row.get("may_query", ()):
                 if str(domain).upper() not in codes:
@@ -342,11 +345,24 @@ class _Reader:
                 row.get("test", False),
                 held,
                 row.get("times", True),
+                studies,
             )
             if any((s.application, s.facility) == (source.application, source.facility) for s in found):
                 raise self._error("this application and facility stand twice", "sources", index, "application")
             found.append(source)
         return tuple(found)
+
+    def _own_authority(self, row: Mapping[str, Any], index: int, key: str, codes: Mapping[str, str]) -> str | None:
+        """The code of the authority that a source speaks for by this key; None: it says none."""
+        said, does = row.get(key), "feeds" if key == "feeds" else "tells studies of"
+        if said is None:
+            return None
+        found = codes.get(said.upper())
+        if found is None:
+            raise self._error(f"{does} the unknown authority {said!r}", "sources", index, key)
+        if found == "NHS":
+            raise self._error(f"no source {does} the authority NHS", "sources", index, key)
+        return found
 
     def _check_charset(self, charset: str, index: int) -> None:
         try:

@@ -55,6 +55,8 @@ class Action(StrEnum):
     OBJECTS_COMMITTED = "objects.committed"
     OBJECT_NOT_FORWARDED = "object.not-forwarded"
     QUARANTINE_DECIDED = "quarantine.decided"
+    STUDY_TOLD = "study.told"
+    STUDIES_READ = "studies.read"
     SIGNED_IN = "user.signed-in"
     SIGN_IN_FAILED = "user.sign-in-failed"
     SIGNED_OUT = "user.signed-out"

@@ -7,6 +7,7 @@ acknowledgement. Nothing here knows how a message is written.
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from mpi.domain.known_study import ReportStudies
 from mpi.domain.person import Identifier, SourceRecord
 
 
@@ -134,7 +135,7 @@ class Refused:
     errors: tuple[MessageError, ...]
 
 
-Command = Register | Merge | Link | Move | Rename | Delete | Acknowledge | Refused
+Command = Register | Merge | Link | Move | Rename | Delete | ReportStudies | Acknowledge | Refused
 
 
 @dataclass(frozen=True, slots=True)

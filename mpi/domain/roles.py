@@ -32,6 +32,7 @@ class Permission(StrEnum):
     CHECK_STUDY = "check-study"
     VIEW_STUDY = "view-study"
     DECIDE_STUDY = "decide-study"
+    LIST_STUDIES = "list-studies"
     MATCH = "match"
     QUERY_CROSSWALK = "query-crosswalk"
     READ_CHANGES = "read-changes"
@@ -44,8 +45,8 @@ class Permission(StrEnum):
 
 _P = Permission
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.VIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE}),
-    Role.REVIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.DECIDE, _P.MATCH}),
+    Role.VIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.LIST_STUDIES}),
+    Role.REVIEWER: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.DECIDE, _P.MATCH, _P.LIST_STUDIES}),
     Role.SENIOR_REVIEWER: frozenset(
         {
             _P.VIEW_PERSON,
@@ -58,15 +59,18 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.REPLAY,
             _P.VIEW_STUDY,
             _P.DECIDE_STUDY,
+            _P.LIST_STUDIES,
         }
     ),
     Role.GATE_OPERATOR: frozenset(
-        {_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.DECIDE_STUDY}
+        {_P.VIEW_PERSON, _P.SEARCH, _P.VIEW_QUEUE, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.DECIDE_STUDY, _P.LIST_STUDIES}
     ),
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
     Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT, _P.PROTECT, _P.SEE_PROTECTED}),
     Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT}),
-    Role.SERVICE: frozenset({_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY, _P.VIEW_STUDY}),
+    Role.SERVICE: frozenset(
+        {_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.LIST_STUDIES}
+    ),
 }
 
 
@@ -89,6 +93,7 @@ REACH: dict[Permission, Reach] = {
     _P.CHECK_STUDY: Reach.SITE,
     _P.VIEW_STUDY: Reach.SITE,
     _P.DECIDE_STUDY: Reach.SITE,
+    _P.LIST_STUDIES: Reach.SITE,
     _P.MATCH: Reach.SITE,
     _P.QUERY_CROSSWALK: Reach.SITE,
     _P.READ_CHANGES: Reach.NONE,

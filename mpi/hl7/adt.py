@@ -1,4 +1,4 @@
-"""What an ADT message asks for: events, header checks and the way to a command for the inbox.
+"""What a message of the feed asks for: events, header checks and the way to a command for the inbox.
 
 Events and their meaning: HL7 v2.5 chapter 3, IHE ITI TF-2 3.8 and 3.30. The order of the checks is the order in
 which a sender can mend things: readable, a known sender, a supported message, then its content.
@@ -25,6 +25,7 @@ from mpi.domain.messages import (
 )
 from mpi.domain.moment import moment
 from mpi.domain.person import NHS, Identifier, SourceRecord
+from mpi.hl7 import studies
 from mpi.hl7.demographics import read_demographics
 from mpi.hl7.identifiers import MAX_LENGTH, IdentifierList, Listed, notes, own_or_refusal, read_list
 from mpi.hl7.reader import Message, Segment, Unreadable, read, read_header
@@ -113,6 +114,8 @@ def _inbound(raw: bytes, peer: str, header: Segment | None, command: Command) ->
 def _ask(message: Message, source: Source | None, config: Config) -> _Asked:
     event = _checked_event(message, source)
     assert source is not None  # noqa: S101 - _checked_event refuses an unknown source
+    if message.header.filled(9) in studies.EVENTS:
+        return _studies_asked(message, source, config)
     if event in WITHOUT_IDENTITY:
         return _Asked(Acknowledge(f"{event} changes no identity"))
     if source.feeds is None:
@@ -137,10 +140,12 @@ def _checked_event(message: Message, source: Source | None) -> str:
         raise _Refusal(AckCode.ERROR, 102, "MSH-10 (message control id) is too long", "MSH^1^10")
     if header.filled(12) not in VERSIONS:
         raise _Refusal(AckCode.REJECTED, 203, f"supported versions are {', '.join(VERSIONS)}", "MSH^1^12")
-    if header.filled(9) != "ADT":
-        raise _Refusal(AckCode.REJECTED, 200, "supported message types are ADT", "MSH^1^9^1^1")
+    kind = header.filled(9)
+    if kind != "ADT" and kind not in studies.EVENTS:
+        types = ", ".join(("ADT", *studies.EVENTS))
+        raise _Refusal(AckCode.REJECTED, 200, f"supported message types are {types}", "MSH^1^9^1^1")
     event = _event(message)
-    if event not in EVENTS:
+    if event not in (EVENTS if kind == "ADT" else studies.EVENTS[kind]):
         raise _Refusal(AckCode.REJECTED, 201, "this trigger event is not supported", "MSH^1^9^1^2")
     if source is None:
         text = "this sending application and facility are not configured"
@@ -148,6 +153,14 @@ def _checked_event(message: Message, source: Source | None) -> str:
     if header.filled(11).upper() not in ("P", "") and not source.test:
         raise _Refusal(AckCode.REJECTED, 202, "only production messages are taken from this source", "MSH^1^11")
     return event
+
+
+def _studies_asked(message: Message, source: Source, config: Config) -> _Asked:
+    """What a message about studies asks; what it says of the patient registers nobody."""
+    command = studies.ask(message, source, config)
+    if isinstance(command, MessageError):
+        raise _Refusal(AckCode.ERROR, command.code, command.text, command.location)
+    return _Asked(command, {"local_id": "PID^1^3"})
 
 
 def _event(message: Message) -> str:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from mpi.domain.audit import Action
+from mpi.domain.known_study import ReportStudies
 from mpi.domain.messages import Command, Delete, Link, Merge, Move, Register, Rename
 from mpi.domain.person import Identifier, ValueProblem
 from mpi.domain.review import TaskType
@@ -12,6 +13,7 @@ from mpi.services.identity import Cause
 from mpi.services.links import Linked, Linker
 from mpi.services.merge import Merged, Merger
 from mpi.services.register import Registrar
+from mpi.services.studies import told
 from mpi.store.records import DELETED, MERGED
 from mpi.store.tasks import NewTask
 from mpi.store.unit_of_work import UnitOfWork
@@ -71,6 +73,9 @@ class Feed:
                 return _of(self._linker.link(unit, one, other, cause, source))
             case Move(pairs):
                 return _of(self._linker.move_all(unit, pairs, cause, source))
+            case ReportStudies():
+                kept = told.keep(unit, command, cause)
+                return Done(kept.how, kept.record_id, kept.person_id, (), kept.note)
             case Delete(identifier, said_at):
                 return self._delete(unit, identifier, said_at, cause)
         raise AssertionError(f"nothing carries out {type(command).__name__}")

@@ -12,7 +12,7 @@ from mpi.domain.moment import latest
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
 from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS, RESTRICTED
 from mpi.store.statements import Statements
-from mpi.store.tables import blocking_key, identifier, record_version
+from mpi.store.tables import blocking_key, identifier, known_study, record_version
 from mpi.store.tables import source_record as t
 
 ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
@@ -178,6 +178,15 @@ _identifiers_of = (
     .where(identifier.c.record_id.in_(bindparam("ids", expanding=True)), identifier.c.valid_to.is_(None))
     .order_by(identifier.c.id)
 )
+_bind_studies = (
+    update(known_study)
+    .where(
+        known_study.c.record_id.is_(None),
+        known_study.c.authority == bindparam("of_authority"),
+        known_study.c.local_id == bindparam("of_number"),
+    )
+    .values(record_id=bindparam("record_id"))
+)
 _end_identifier = update(identifier).where(identifier.c.id == bindparam("identifier_id"))
 _records_with_number = (
     select(identifier.c.record_id)
@@ -317,6 +326,9 @@ class Records:
     def call(self, old: StoredRecord, local_id: str, *, event: AuditEvent) -> None:
         """Let a record be known by another number, so that its own is free; until now the old one led to it."""
         called = {"record_id": old.id, "authority": old.authority}
+        # Studies told of under the old number stay with who had it, whoever gets it next.
+        studies = {"of_authority": old.authority, "of_number": old.local_id, "record_id": old.id}
+        self._connection.later(_bind_studies, studies)
         self._connection.later(_update, {"record_id": old.id, "local_id": local_id})
         self._connection.later(
             _insert_identifier,

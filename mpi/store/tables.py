@@ -528,3 +528,35 @@ study_event = Table(
     Column("check_id", _Id),
     Column("reason", Text),
 )
+
+known_study = Table(
+    "known_study",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("study_uid", String(64), nullable=False),
+    # The local number it was told of, and the record that had it then; NULL: the index did not know the number.
+    Column("authority", String(64), nullable=False),
+    Column("local_id", Text, nullable=False),
+    Column("record_id", _Id, ForeignKey("source_record.id"), index=True),
+    Column("state", String(10), nullable=False),
+    Column("study_date", String(8)),
+    Column("modality", String(64)),
+    Column("description", Text),
+    Column("accession_number", Text),
+    Column("accession_issuer", Text),
+    # What the message says of the patient (JSON): whether the number still means the same person.
+    Column("patient", Text, nullable=False),
+    Column("said_at", String(27)),
+    Column("source", Text, nullable=False),
+    Column("message_id", _Id),
+    Column("first_seen_at", _Instant, nullable=False),
+    Column("updated_at", _Instant, nullable=False),
+    UniqueConstraint("study_uid", "authority", "local_id"),
+    Index(
+        "ix_known_study_waiting",
+        "local_id",
+        "authority",
+        sqlite_where=text("record_id IS NULL"),
+        postgresql_where=text("record_id IS NULL"),
+    ),
+)

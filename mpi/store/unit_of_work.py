@@ -18,6 +18,7 @@ from mpi.store.crosswalk import Crosswalks
 from mpi.store.database import Database, translated
 from mpi.store.history import History
 from mpi.store.inbox import InboxTable
+from mpi.store.known_studies import KnownStudyTable
 from mpi.store.moments import Moments
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
@@ -64,6 +65,7 @@ class UnitOfWork:
         self.registry = Registry(self.connection, self.trail)
         self.studies = Studies(self.connection, self.trail)
         self.quarantine = Quarantine(self.connection, self.trail)
+        self.known_studies = KnownStudyTable(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)

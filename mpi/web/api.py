@@ -19,7 +19,7 @@ from mpi.services.decisions import Decision, Operation
 from mpi.services.match import MatchAnswer
 from mpi.services.people import PersonView
 from mpi.services.preview import Effect
-from mpi.web import schemas
+from mpi.web import api_prior_studies, schemas
 from mpi.web.current import services
 
 LARGEST_JSON = 1024 * 1024
@@ -67,6 +67,7 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
     _add_questions(bp)
     _add_decisions(bp)
     _add_studies(bp, read_json, read_file)
+    api_prior_studies.add_routes(bp, _caller, _PROBLEMS)
     return bp
 
 

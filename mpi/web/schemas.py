@@ -305,3 +305,21 @@ class PersonAnswer(Schema):
     person = String(metadata={"description": "Enterprise id; of the person that stands for the one asked for"})
     golden = List(Nested(GoldenField))
     records = List(Nested(PersonRecord))
+
+
+class StudiesQuery(Schema):
+    """Which of a person's studies are wanted; the names are QIDO-RS's."""
+
+    StudyDate = String(validate=_TEXT, metadata={"description": "YYYYMMDD, or a range: YYYYMMDD-YYYYMMDD"})
+    ModalitiesInStudy = String(validate=_TEXT, metadata={"description": "One, or several with commas between them"})
+    StudyInstanceUID = String(validate=_TEXT)
+    site = String(validate=_TEXT, metadata={"description": "Code of the authority whose studies are wanted"})
+    limit = Integer(load_default=100, validate=Range(1, 1000), metadata={"description": "At most so many"})
+    offset = Integer(load_default=0, validate=Range(0), metadata={"description": "So many are passed over first"})
+
+
+class StudiesByNumber(StudiesQuery):
+    """The same of whoever has an identifier."""
+
+    authority = String(required=True, validate=_TEXT)
+    value = String(required=True, validate=_TEXT)

@@ -380,7 +380,13 @@ def test_without_the_library_the_gate_says_which_extra_is_missing(app: App, serv
 
 def test_the_description_names_every_address_and_the_bearer_token(client: FlaskClient) -> None:
     document = client.get("/api/v1/openapi.json").get_json()
-    assert set(document["paths"]) == {*PATHS, "/api/v1/changes", "/api/v1/person"}
+    assert set(document["paths"]) == {
+        *PATHS,
+        "/api/v1/changes",
+        "/api/v1/person",
+        "/api/v1/persons/{person}/studies",
+        "/api/v1/persons/studies",
+    }
     for path in PATHS:
         operation = document["paths"][path]["post"]
         assert operation["security"] == [{"bearer": []}]
