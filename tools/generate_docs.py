@@ -14,6 +14,11 @@ from mpi.domain.review import KINDS, TRANSITIONS, TaskState, TaskType
 from mpi.domain.roles import PERMISSIONS, REACH, Permission, Role
 from mpi.web.words import TASK_QUESTIONS, TASK_TYPES
 
+try:
+    from tools import safety_page
+except ModuleNotFoundError:  # run as a script: its folder is on the path, the project's is not
+    import safety_page
+
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` out of the code: change it there. -->\n"
 
@@ -98,6 +103,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "roles.md": roles,
     "review-states.md": review_states,
+    "../safety/hazards.md": safety_page.page,
 }
 
 
