@@ -24,6 +24,7 @@ from mpi.services.protected import Protected
 from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
+from mpi.services.queue import Queue
 from mpi.services.register import Registrar
 from mpi.services.review import Review
 from mpi.services.studies.known import PriorStudies
@@ -47,6 +48,7 @@ class App:
     loader: Loader
     message_loader: MessageLoader
     review: Review
+    queue: Queue
     people: People
     undo: Undo
     decisions: Decisions
@@ -97,6 +99,7 @@ def build(config: Config) -> App:
         loader=Loader(store, model, registrar),
         message_loader=MessageLoader(store, inbox),
         review=Review(store, config, model, Held(registrar, merger, linker)),
+        queue=Queue(store, config),
         people=People(store, config, model),
         undo=Undo(store, config, model),
         decisions=Decisions(store, config, model, merger),

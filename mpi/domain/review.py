@@ -34,6 +34,10 @@ class Sample(StrEnum):
     NON_LINK = "non-link"
 
 
+NOT_BY = "not_by"
+"""In the evidence of a task: names of accounts that may not answer it, for it asks about what they did themselves."""
+
+
 class TaskState(StrEnum):
     """Where a task is. Stored: values never change.
 

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     BREAK_GLASS = "break-glass"
     VIEW_QUEUE = "view-queue"
     DECIDE = "decide"
+    ASSIGN = "assign"
     UNDO = "undo"
     CHECK_STUDY = "check-study"
     VIEW_STUDY = "view-study"
@@ -54,6 +55,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.BREAK_GLASS,
             _P.VIEW_QUEUE,
             _P.DECIDE,
+            _P.ASSIGN,
             _P.UNDO,
             _P.MATCH,
             _P.REPLAY,
@@ -89,6 +91,7 @@ REACH: dict[Permission, Reach] = {
     _P.BREAK_GLASS: Reach.SITE,
     _P.VIEW_QUEUE: Reach.SITE,
     _P.DECIDE: Reach.SITE,
+    _P.ASSIGN: Reach.SITE,
     _P.UNDO: Reach.SITE,
     _P.CHECK_STUDY: Reach.SITE,
     _P.VIEW_STUDY: Reach.SITE,

@@ -6,6 +6,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
 from mpi.domain.person import DEMOGRAPHIC_FIELDS
+from mpi.domain.queue import QueueFilter, Show
 from mpi.domain.replay import Kind, Statement
 from mpi.domain.review import Step, TaskState, TaskType, Verdict, next_state
 from mpi.domain.roles import Permission, can, check_actor
@@ -13,10 +14,11 @@ from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.services import decisions, identity, preview, scope, views
+from mpi.services import decisions, identity, preview, queue, scope, views
 from mpi.services.held import REOPENED, UPDATES, Held
 from mpi.services.identity import Cause
 from mpi.services.preview import ChangeView, Effect
+from mpi.services.queue import Queue, QueuePage
 from mpi.services.views import HistoryLine, RecordView, TaskSummary
 from mpi.store import audit
 from mpi.store.persons import MANUAL
@@ -64,16 +66,6 @@ class ComparisonView:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePage:
-    """One page of the queue; `total` counts all tasks that the filter lets through."""
-
-    tasks: tuple[TaskSummary, ...]
-    total: int
-    page: int
-    pages: int
-
-
-@dataclass(frozen=True, slots=True)
 class TaskView:
     """A task with its evidence as it is now. `weight`, `link`, `keep`, `review` in bits.
 
@@ -116,6 +108,7 @@ class Review:
         self._config = config
         self._model = model
         self._held = held
+        self._queue = Queue(store, config)
 
     def queue(
         self,
@@ -126,20 +119,9 @@ class Review:
         page: int = 1,
         size: int = 25,
     ) -> QueuePage:
-        """One page of tasks, most urgent first."""
-        check_actor(actor, Permission.VIEW_QUEUE)
-        with self._store.reading() as unit:
-            total = sum(n for (s, t), n in unit.tasks.counts().items() if s is state and type_ in (None, t))
-            pages = max(1, -(-total // size))
-            page = min(max(1, page), pages)
-            tasks = unit.tasks.page(state, type_, most=size, skip=(page - 1) * size)
-            shown = tuple(views.task_summary(unit, self._config, task) for task in tasks)
-            restricted = [
-                task.id for task in shown if any(side and side.restricted for side in (task.left, task.right))
-            ]
-            if restricted:
-                unit.audit(AuditEvent(actor, Action.TASK_READ, detail={"listed": restricted}))
-        return QueuePage(shown, total, page, pages)
+        """One page of tasks, most urgent first; those to decide are open."""
+        show = Show.TO_DECIDE if state is TaskState.OPEN else Show(state.value)
+        return self._queue.page(actor, QueueFilter(show=show, type=type_), page=page, size=size)
 
     def task(self, actor: Actor, task_id: int) -> TaskView:
         """One task with its evidence; raises `NotFound`."""
@@ -214,6 +196,8 @@ class Review:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             task = _shown(unit, actor, task_id)
+            if task.state is not TaskState.CLOSED:
+                queue.check_may_answer(unit, actor, task)
             state = next_state(task.state, Step.NOT_SURE if verdict is Verdict.NOT_SURE else Step.DECIDED)
             cause = Cause(actor, task.message_id, task_id)
             unit.tasks.add_verdict(
@@ -235,7 +219,8 @@ class Review:
                 self._different(unit, task, cause, reason)
             elif verdict is Verdict.REUSED:
                 self._held.give_away(unit, task, cause)
-            return Decided(state, unit.tasks.next_open(task_id))
+            following = queue.next_of(unit, actor, task_id)
+            return Decided(state, following.id if following is not None else None)
 
     def reopen(self, actor: Actor, task_id: int, reason: str) -> None:
         """Take the answer to a held update or deletion back: what it did is undone, and the task is open again.

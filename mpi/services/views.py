@@ -1,6 +1,6 @@
 """What pages and answers show of records, tasks and history: plain values, nothing of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
@@ -74,6 +74,10 @@ class TaskSummary:
     created_at: str
     left: RecordView | None
     right: RecordView | None
+    owner: str | None = None
+    """The account that has taken it; None: nobody."""
+    due_at: str | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,12 @@ ACTIONS = {
     "task.opened": "Review asked for",
     "task.decided": "Review decided",
     "task.read": "Review looked at",
+    "task.reopened": "Review asked for again",
+    "task.answered": "Review answered",
+    "task.taken": "Review taken",
+    "task.let-go": "Review given back to the queue",
+    "task.assigned": "Review handed over",
+    "task.due": "Time for an answer changed",
     "message.received": "Message received",
     "message.held": "Message held",
     "message.replayed": "Message replayed",
@@ -219,21 +229,38 @@ def records_of_person(unit: UnitOfWork, config: Config, person_id: int, *, revea
     ]
 
 
-def record_by_id(unit: UnitOfWork, config: Config, record_id: int | None) -> RecordView | None:
-    """One record with its person; None for None or an id that does not exist."""
-    record = unit.records.get([record_id]).get(record_id) if record_id is not None else None
-    if record is None:
-        return None
-    link = unit.persons.current_link(unit.records.survivor(record).id)
-    person = unit.persons.get([link.person_id])[link.person_id] if link else None
-    return record_view(
-        config, record, link, person.enterprise_id if person else None, restricted=is_restricted(unit, record)
-    )
+def records_by_id(unit: UnitOfWork, config: Config, record_ids: Iterable[int]) -> dict[int, RecordView]:
+    """Records with their persons; ids that do not exist are left out."""
+    found = unit.records.get(record_ids)
+    standing = {record.id: unit.records.survivor(record).id for record in found.values()}
+    links = {link.record_id: link for link in unit.persons.current_links(set(standing.values()))}
+    persons = unit.persons.get({link.person_id for link in links.values()})
+    restricted = unit.records.restricted_persons(persons)
+    shown = {}
+    for record in found.values():
+        link = links.get(standing[record.id])
+        person = persons[link.person_id] if link else None
+        guarded = record.restricted or (person is not None and person.id in restricted)
+        shown[record.id] = record_view(
+            config, record, link, person.enterprise_id if person else None, restricted=guarded
+        )
+    return shown
 
 
 def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSummary:
     """A task as lists show it."""
-    left, right = (record_by_id(unit, config, one) for one in (task.left_record, task.right_record))
+    return task_summaries(unit, config, [task])[0]
+
+
+def task_summaries(unit: UnitOfWork, config: Config, tasks: Sequence[StoredTask]) -> tuple[TaskSummary, ...]:
+    """Tasks as lists show them, in their order."""
+    sides = {side for task in tasks for side in (task.left_record, task.right_record) if side is not None}
+    records = records_by_id(unit, config, sides) if sides else {}
+    return tuple(_task_summary(unit, config, task, records) for task in tasks)
+
+
+def _task_summary(unit: UnitOfWork, config: Config, task: StoredTask, records: Mapping[int, RecordView]) -> TaskSummary:
+    left, right = (records.get(side) if side is not None else None for side in (task.left_record, task.right_record))
     if left is not None and right is None and "update" in task.evidence:
         right = _after_update(unit, config, left, task)
     restricted = any(side is not None and side.restricted for side in (left, right))
@@ -244,7 +271,21 @@ def task_summary(unit: UnitOfWork, config: Config, task: StoredTask) -> TaskSumm
         weight = None
         tells = rule in _TELL_HOME or reason in _HOME_REASONS
         rule, reason = (None, identity.reason_for(None)) if tells else (rule, reason)
-    return TaskSummary(task.id, task.type, task.state, weight, rule, reason, task.created_at, left, right)
+    overdue = task.due_at is not None and task.due_at < unit.now and task.state is not TaskState.CLOSED
+    return TaskSummary(
+        task.id,
+        task.type,
+        task.state,
+        weight,
+        rule,
+        reason,
+        task.created_at,
+        left,
+        right,
+        task.owner,
+        task.due_at,
+        overdue,
+    )
 
 
 def proposed(

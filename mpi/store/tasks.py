@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from mpi.domain.audit import AuditEvent
-from mpi.domain.review import KINDS, TO_DECIDE, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
+from mpi.domain.review import KINDS, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
 from mpi.store import clock
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
@@ -82,13 +82,13 @@ class StoredVerdict(NamedTuple):
 
 
 # A task about an identity that its person left behind is nobody's to see; it stays, for when it may be shown again.
-_SHOWN = text(
+SHOWN = text(
     "coalesce(review_task.left_record, 0) NOT IN (SELECT id FROM source_record WHERE protected)"
     " AND coalesce(review_task.right_record, 0) NOT IN (SELECT id FROM source_record WHERE protected)"
 )
 _insert = insert(t)
 _get = select(t).where(t.c.id == bindparam("task_id"))
-_shown = select(t.c.id).where(t.c.id == bindparam("task_id"), _SHOWN)
+_shown = select(t.c.id).where(t.c.id == bindparam("task_id"), SHOWN)
 _open_pair = select(t.c.id).where(
     t.c.type == bindparam("type"),
     t.c.state != TaskState.CLOSED.value,
@@ -114,20 +114,9 @@ _open_of_records = (
     )
     .order_by(t.c.id)
 )
-_open_shown = _open_of_records.where(_SHOWN)
+_open_shown = _open_of_records.where(SHOWN)
 _update = update(t).where(t.c.id == bindparam("task_id"))
-_page = (
-    select(t)
-    .where(
-        t.c.state == bindparam("state"),
-        or_(bindparam("type", type_=t.c.type.type).is_(None), t.c.type == bindparam("type", type_=t.c.type.type)),
-        _SHOWN,
-    )
-    .order_by(t.c.priority.desc(), t.c.due_at, t.c.id)
-    .limit(bindparam("most"))
-    .offset(bindparam("skip"))
-)
-_counts = select(t.c.state, t.c.type, func.count()).where(_SHOWN).group_by(t.c.state, t.c.type)
+_counts = select(t.c.state, t.c.type, func.count()).where(SHOWN).group_by(t.c.state, t.c.type)
 _before = (t.c.created_at < bindparam("before")) & (t.c.id != bindparam("but"))
 _opened_before = (
     select(t.c.id)
@@ -152,15 +141,10 @@ _released = select(func.max(t.c.closed_at)).where(
     _last_verdict == Verdict.SAME.value,
 )
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
-_next = (
-    select(t.c.id)
-    .where(t.c.state.in_([state.value for state in TO_DECIDE]), t.c.id != bindparam("after"), _SHOWN)
-    .order_by(t.c.priority.desc(), t.c.due_at, t.c.id)
-    .limit(1)
-)
 
 
-def _task(row: Any) -> StoredTask:
+def stored_task(row: Any) -> StoredTask:
+    """A task out of a row of its table."""
     return StoredTask(
         row.id,
         TaskType(row.type),
@@ -250,24 +234,14 @@ class Tasks:
     def get(self, task_id: int) -> StoredTask | None:
         """The task with this id; None when there is none."""
         row = self._connection.execute(_get, {"task_id": task_id}).first()
-        return _task(row) if row else None
+        return stored_task(row) if row else None
 
     def open_of(self, record_ids: list[int], *, shown: bool = False) -> list[StoredTask]:
         """The tasks not yet closed that ask about any of these records; with `shown` those that people may see."""
         if not record_ids:
             return []
         statement = _open_shown if shown else _open_of_records
-        return [_task(row) for row in self._connection.execute(statement, {"ids": record_ids})]
-
-    def page(self, state: TaskState, type_: TaskType | None, *, most: int, skip: int) -> list[StoredTask]:
-        """One page of the queue, most urgent first."""
-        values = {"state": state.value, "type": type_.value if type_ else None, "most": most, "skip": skip}
-        return [_task(row) for row in self._connection.execute(_page, values)]
-
-    def next_open(self, after: int = 0) -> int | None:
-        """The id of the most urgent task to decide that is not `after`; None when the queue is empty."""
-        found = self._connection.execute(_next, {"after": after}).scalar()
-        return int(found) if found is not None else None
+        return [stored_task(row) for row in self._connection.execute(statement, {"ids": record_ids})]
 
     def counts(self) -> dict[tuple[TaskState, TaskType], int]:
         """How many tasks there are by state and type."""

@@ -24,6 +24,7 @@ from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
 from mpi.store.quarantine import Quarantine
+from mpi.store.queue import QueueTable
 from mpi.store.reads import ReadAudits, Ticket
 from mpi.store.records import Records
 from mpi.store.registry import Registry
@@ -61,6 +62,7 @@ class UnitOfWork:
         self.numbers = Numbers(self.connection, self.trail)
         self.history = History(self.connection, self.trail)
         self.tasks = Tasks(self.connection, self.trail)
+        self.queue = QueueTable(self.connection, self.trail)
         self.inbox = InboxTable(self.connection, self.trail)
         self.registry = Registry(self.connection, self.trail)
         self.studies = Studies(self.connection, self.trail)

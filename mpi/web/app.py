@@ -18,7 +18,7 @@ from mpi.services.users import SESSION_LIMIT
 from mpi.web import api, branding, current, health, words
 from mpi.web.access_log import install_access_log
 from mpi.web.errors import install_errors
-from mpi.web.pages import audit, changes, home, persons, review, search, sign_in
+from mpi.web.pages import audit, changes, home, persons, queue, search, sign_in
 from mpi.web.security import install_headers
 
 HERE = Path(__file__).parent
@@ -80,7 +80,8 @@ def create_app(
     csrf.exempt(machine)  # it takes bearer tokens and no cookies, so that a foreign page gains nothing by posting
     api.describe(web)
     web.register_blueprint(machine)
-    for blueprint in (home, audit, review, changes, persons, search, sign_in, health):
+    # The queue adds its pages to those of the tasks: `queue.bp` is `review.bp`.
+    for blueprint in (home, audit, queue, changes, persons, search, sign_in, health):
         web.register_blueprint(blueprint.bp)
     health.install_metrics(web, app)
     if app.config.nhs_branding:

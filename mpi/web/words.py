@@ -5,10 +5,12 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mpi.domain.decision import HardRule
+from mpi.domain.queue import Due, Owned, Show, Sort
 from mpi.domain.review import TaskState, TaskType, Verdict
 from mpi.domain.roles import Role
 from mpi.matching import nhs_number
 from mpi.matching.prepare import PROBLEMS
+from mpi.services.queue import Bulk
 from mpi.services.review import FIELD_LABELS
 from mpi.services.views import ACTIONS, RecordView
 
@@ -93,6 +95,33 @@ STATES: dict[str, str] = {
     TaskState.TIE_BREAK: "Waiting for a third reader",
     TaskState.WAITING: "Waiting for an answer",
     TaskState.CLOSED: "Closed",
+}
+
+SHOWS: dict[str, str] = {Show.TO_DECIDE: "To decide", **STATES}
+OWNED: dict[str, str] = {Owned.ANYBODY: "Anybody's", Owned.MINE: "Mine", Owned.NOBODY: "Nobody's"}
+DUES: dict[str, str] = {
+    Due.ANY: "At any time",
+    Due.OVERDUE: "Overdue",
+    Due.TODAY: "Within a day",
+    Due.WEEK: "Within a week",
+}
+SORTS: dict[str, str] = {
+    Sort.URGENT: "Most urgent first",
+    Sort.DUE: "Due first",
+    Sort.OLDEST: "Oldest first",
+    Sort.NEWEST: "Newest first",
+}
+BULKS: dict[str, str] = {
+    Bulk.TAKE: "Take them myself",
+    Bulk.LET_GO: "Give them back to the queue",
+    Bulk.ASSIGN: "Hand them over",
+    Bulk.DUE: "Change when they are due",
+}
+BULK_DONE: dict[str, str] = {
+    Bulk.TAKE: "{}: taken by you.",
+    Bulk.LET_GO: "{}: given back to the queue.",
+    Bulk.ASSIGN: "{}: handed over.",
+    Bulk.DUE: "{}: the time for an answer was changed.",
 }
 
 VERDICTS: dict[str, str] = {
@@ -210,6 +239,12 @@ def instant(stamp: str) -> str:
     return f"{at.day} {at:%B %Y} at {at.hour % 12 or 12}:{at:%M}{half}{zone}"
 
 
+def day(stamp: str) -> str:
+    """The day of a stored instant: `21 November 2026`."""
+    at = datetime.fromisoformat(stamp).astimezone(_ZONE)
+    return f"{at.day} {at:%B %Y}"
+
+
 def birth_date(text: str | None) -> str:
     """A birth date in words when it is a whole ISO or HL7 date, else as it was recorded."""
     if not text:
@@ -258,6 +293,7 @@ FILTERS = {
     "plain_bits": plain_bits,
     "nhs_status": nhs_status,
     "instant": instant,
+    "day": day,
     "birth_date": birth_date,
     "name_of": name_of,
     "nhs_of": nhs_number_of,
@@ -271,6 +307,11 @@ WORDS = {
     "task_questions": TASK_QUESTIONS,
     "answers": ANSWERS,
     "states": STATES,
+    "shows": SHOWS,
+    "owned": OWNED,
+    "dues": DUES,
+    "sorts": SORTS,
+    "bulks": BULKS,
     "verdicts": VERDICTS,
     "rules": RULES,
     "how": HOW,

@@ -10,9 +10,11 @@ from mpi.bootstrap import App
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.messages import Register
+from mpi.domain.queue import QueueFilter
 from mpi.domain.review import KINDS, TRANSITIONS, Step, TaskState, TaskType, Verdict, next_state, priority
 from mpi.domain.roles import Role
 from mpi.store import clock
+from mpi.store.queue import Reader
 from mpi.store.tasks import NewTask
 from tests.builders import a_record, nhs_number
 from tests.index import REVIEWER, merge, message, persons_of, register
@@ -147,7 +149,7 @@ def test_a_task_is_due_by_its_kind_and_stands_higher_where_somebody_is_restricte
     register(app, "RXX", "1", nhs_number=N1)
     app.inbox.process([message(Register(replace(a_record("RYY", "77", nhs_number=N2), restricted=True)))])
     with app.store.reading() as unit:
-        [task] = unit.tasks.page(TaskState.OPEN, None, most=10, skip=0)
+        [task], _ = unit.queue.page(Reader("rita"), QueueFilter(), most=10, skip=0)
     usual = priority(TaskType.TWO_NHS_NUMBERS, recent=True, restricted=False)
     assert task.priority == usual + 1
     assert task.due_at is not None

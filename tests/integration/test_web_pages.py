@@ -14,7 +14,7 @@ from mpi.domain.messages import Delete
 from mpi.domain.person import Identifier
 from mpi.domain.review import TaskState, TaskType
 from mpi.domain.roles import Role
-from mpi.services.review import Review
+from mpi.services.queue import Queue
 from tests.builders import a_record, nhs_number
 from tests.index import merge, message, persons_of, register, send
 from tests.website import MARKUP, REVIEWER, make_web, open_website_index, post, put_people, sign_in
@@ -157,7 +157,7 @@ def test_a_failure_is_a_page_that_says_nothing_was_changed(
     def fail(*_args: object, **_more: object) -> None:
         raise error
 
-    monkeypatch.setattr(Review, "queue", fail)
+    monkeypatch.setattr(Queue, "page", fail)
     answer = clients[Role.REVIEWER].get("/review")
     assert answer.status_code == status
     assert says in answer.text
@@ -580,7 +580,7 @@ def test_a_restricted_persons_home_stands_on_no_record_of_theirs_and_in_no_evide
             assert secret not in page.text
     assert "Linked by weight" in person.text
     assert not re.search(r"Linked by weight, [+\N{MINUS SIGN}]", person.text)
-    assert "not shown" in client.get("/review").text
+    assert "bits" not in client.get("/review").text
 
 
 def test_markup_in_any_field_is_shown_as_text(shared: App, clients: dict[Role, FlaskClient]) -> None:

@@ -1,24 +1,22 @@
 """The review queue and its tasks."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from mpi.domain.errors import BadInput, Conflict, MpiError
-from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.review import TaskState, Verdict
 from mpi.domain.roles import Permission
-from mpi.services.review import ComparisonView, FieldValues, QueuePage, TaskView
+from mpi.services.queue import DUE_DAYS
+from mpi.services.review import ComparisonView, FieldValues, TaskView
 from mpi.web.current import actor, needs, services
 from mpi.web.words import VERDICTS
 
 bp = Blueprint("review", __name__)
 
 LONGEST_REASON = 2000
-_TASK = f"/review/<int(max={2**63 - 1}):task_id>"  # more than that no database holds
-
-_Choice = TypeVar("_Choice", TaskState, TaskType)
+TASK = f"/review/<int(max={2**63 - 1}):task_id>"  # more than that no database holds
 
 _COMPARED_BY: dict[str, str] = {
     "nhs_number": "nhs_number",
@@ -49,48 +47,14 @@ class Row:
     shared: str | None
 
 
-@bp.get("/review")
-@needs(Permission.VIEW_QUEUE)
-def queue() -> str:
-    """One page of tasks, filtered by state and type."""
-    state = _chosen(TaskState, "state") or TaskState.OPEN
-    type_ = _chosen(TaskType, "type")
-    page = request.args.get("page", 1, type=int)
-    found = services().review.queue(actor(), state=state, type_=type_, page=page)
-    pages = _page_links(found, state, type_)
-    return render_template("queue.html", queue=found, state=state, type=type_, pages=pages, types=TaskType)
-
-
-def _chosen(kind: type[_Choice], name: str) -> _Choice | None:
-    try:
-        return kind(request.args.get(name, ""))
-    except ValueError:
-        return None
-
-
-def _page_links(queue: QueuePage, state: TaskState, type_: TaskType | None) -> list[dict[str, object]]:
-    """The first, the last and the neighbouring pages, with an ellipsis where some are left out."""
-
-    def href(page: int) -> str:
-        return url_for("review.queue", state=state.value, type=type_.value if type_ else None, page=page)
-
-    shown = sorted({1, queue.pages, *range(max(1, queue.page - 1), min(queue.pages, queue.page + 1) + 1)})
-    links: list[dict[str, object]] = []
-    for before, page in zip([0, *shown], shown, strict=False):
-        if page - before > 1:
-            links.append({"ellipsis": True})
-        links.append({"number": page, "href": href(page), "current": page == queue.page})
-    return links
-
-
-@bp.get(_TASK)
+@bp.get(TASK)
 @needs(Permission.VIEW_QUEUE)
 def task(task_id: int) -> str:
     """One task: both records side by side, the evidence, and the form for the verdict."""
     return _page(services().review.task(actor(), task_id), {}, "", "")
 
 
-@bp.post(_TASK)
+@bp.post(TASK)
 @needs(Permission.DECIDE)
 def decide(task_id: int) -> Response | tuple[str, int]:
     """Carry out the verdict and go to the next task."""
@@ -115,7 +79,7 @@ def decide(task_id: int) -> Response | tuple[str, int]:
     return redirect(url_for("review.task", task_id=decided.next_task), 303)
 
 
-@bp.post(_TASK + "/reopen")
+@bp.post(TASK + "/reopen")
 @needs(Permission.UNDO)
 def reopen(task_id: int) -> Response | tuple[str, int]:
     """Take the answer to a held update or a deletion back."""
@@ -158,6 +122,8 @@ def _page(view: TaskView, errors: dict[str, str], given: str, reason: str) -> st
         given=given,
         reason=reason,
         longest=LONGEST_REASON,
+        reviewers=services().queue.reviewers(actor()),
+        days=DUE_DAYS,
     )
 
 
