@@ -241,7 +241,7 @@ def instant(stamp: str) -> str:
 
 def day(stamp: str) -> str:
     """The day of a stored instant: `21 November 2026`."""
-    at = datetime.fromisoformat(stamp).astimezone(_ZONE)
+    at = datetime.fromisoformat(stamp).astimezone(LOCAL_ZONE)
     return f"{at.day} {at:%B %Y}"
 
 
