@@ -8,7 +8,7 @@ from mpi.services.auditing import Auditing
 from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
-from mpi.services.gate import Gate, StudyDecisions, load_policy
+from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions, load_policy
 from mpi.services.glass import Glass
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
@@ -60,6 +60,8 @@ class App:
     study_decisions: StudyDecisions
     quarantine: Quarantine
     prior_studies: PriorStudies
+    overrides: Overrides
+    rechecks: Rechecks
     users: Users
     outbox: Outbox
     changes: Changes
@@ -111,6 +113,8 @@ def build(config: Config) -> App:
         gate=gate,
         quarantine=Quarantine(store, config, gate),
         prior_studies=PriorStudies(store, config),
+        overrides=Overrides(store, config, policy),
+        rechecks=Rechecks(store, config, policy),
         users=Users(store, config),
         protected=Protected(store, config),
         glass=Glass(store),

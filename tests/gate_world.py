@@ -13,10 +13,10 @@ from mpi.matching.block import blocking_keys
 from mpi.matching.gate_policy import GatePolicy, load_default
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
-from mpi.services.gate import Gate, StudyDecisions
+from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions
 from mpi.services.gate.tasks import open_task
 from mpi.store.database import Database
-from mpi.store.persons import NEW, Grounds
+from mpi.store.persons import MANUAL, NEW, Grounds
 from mpi.store.records import DELETED, MERGED, Values
 from mpi.store.tasks import NewTask, StoredTask
 from mpi.store.unit_of_work import Store
@@ -93,6 +93,8 @@ class World:
         self.policy = policy or load_default()
         self.gate = Gate(self.store, config, self.policy)
         self.decisions = StudyDecisions(self.store, config, self.policy)
+        self.overrides = Overrides(self.store, config, self.policy)
+        self.rechecks = Rechecks(self.store, config, self.policy)
         self.maria = self.person()
         self.marta = self.person()
         self.peter = self.person()
@@ -120,6 +122,27 @@ class World:
     def steps(self, study: str = STUDY) -> list[str]:
         """The steps in the life of a study."""
         return [one.step.value for one in self.gate.history(OPERATOR, study)]
+
+    def look_again(self) -> None:
+        """Let the job that looks at studies again come to the end of the trail."""
+        while self.rechecks.step():
+            pass
+
+    def move(self, authority: str, local_id: str, person: int) -> None:
+        """Move a number from its person to another, as an unlink or an undo does."""
+        record_id = self.id_of(authority, local_id)
+        with self.store.writing() as unit:
+            link = unit.persons.current_link(record_id)
+            assert link is not None
+            unit.persons.end_link(link, "test", "moved", event=_event(Action.UNLINKED))
+            unit.persons.link(record_id, person, Grounds(MANUAL, "test"), event=_event(Action.LINKED))
+
+    def protect(self, authority: str, local_id: str) -> None:
+        """Hide an identity that its person left behind."""
+        with self.store.writing() as unit:
+            old = unit.records.find(authority, local_id)
+            assert old is not None
+            unit.records.protect(old, True, (), event=_event(Action.PROTECTED))
 
     def person(self) -> int:
         """A new person without records."""

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 LEFT_OVER_EXIT_CODE = 10
 _HOUSEKEEPING_SECONDS = 6 * 3600.0
+_STUDY_SECONDS = 1.0
 
 
 @click.command(
@@ -60,6 +61,8 @@ def work(
     config_file: str | None,
 ) -> None:
     """Tell subscribers of changes until stopped (Ctrl-C or SIGTERM); what is being sent is finished first.
+
+    Attached studies are looked at again when the index changes, and overrides end when their time is over.
 
     `mpi listen` does the same beside taking messages in. Several may run: one at a time sends to a subscriber.
     """
@@ -99,6 +102,7 @@ def sending(app: App, only: str | None = None) -> Iterator[int]:
         for courier in _couriers(app, only)
     ]
     count = len(threads)
+    threads.append(threading.Thread(target=_watch_studies, args=(app, stop), name="gate", daemon=True))
     threads.append(threading.Thread(target=_keep_house, args=(app, stop), name="housekeeping", daemon=True))
     for thread in threads:
         thread.start()
@@ -138,8 +142,28 @@ def _keep_house(app: App, stop: threading.Event) -> None:
         stop.wait(_HOUSEKEEPING_SECONDS)
 
 
+def _watch_studies(app: App, stop: threading.Event) -> None:
+    """Look at attached studies again right after the index has changed, and end the overrides whose time is over."""
+    while not stop.is_set():
+        try:
+            _look_at_studies(app, stop)
+        except MpiError as error:
+            _log.warning("studies are looked at again later", extra={"facts": {"reason": str(error)}})
+        except Exception:
+            _log.exception("studies could not be looked at again")
+        stop.wait(_STUDY_SECONDS)
+
+
+def _look_at_studies(app: App, stop: threading.Event) -> None:
+    while app.rechecks.step() and not stop.is_set():
+        pass
+    while app.overrides.expire() and not stop.is_set():
+        pass
+
+
 def _once(app: App, only: str | None, as_json: bool) -> None:
     """Each subscriber in turn until nothing moves. What waits for a pause or for another worker is left over."""
+    _look_at_studies(app, threading.Event())
     app.outbox.enrol()
     for courier in _couriers(app, only):
         while courier.step():

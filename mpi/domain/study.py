@@ -110,3 +110,5 @@ class GateAnswer:
     policy_hash: str
     candidates: tuple[str, ...] = field(default=())
     """Enterprise ids of the persons the identifiers point at, for the person who handles a hold."""
+    verified: bool = True
+    """False: it is attached by an override that nobody has confirmed yet; it goes on marked as not verified."""

@@ -21,6 +21,8 @@ class StudyStep(StrEnum):
     """It is attached, and something speaks against it now: nothing is done with it until a human has looked."""
     CLEARED = "cleared"
     """What spoke against it speaks no more."""
+    VERIFIED = "verified"
+    """Somebody else has confirmed the override that it is attached by, or the rules hold by themselves now."""
     DETACHED = "detached"
 
 
@@ -29,6 +31,8 @@ class Doubt(StrEnum):
 
     CONFLICT = "conflict"
     """Objects of one study that speak of different patients: a human must settle it."""
+    OVERRIDE = "override"
+    """The override that it was attached by has expired or was revoked: a human must settle it."""
     INDEX = "index"
     """The index or the study's data changed, and the rules do not hold any more: goes by itself when they do again."""
 

@@ -67,6 +67,8 @@ def _study_of_no_other_person(evidence: Evidence, _parameters: Parameters) -> Fi
     if evidence.person is not None and evidence.person.person_id == holder:
         return _passed("The study is attached to this person already.")
     everyone = frozenset[int]().union(*evidence.leads)
+    if evidence.chosen:
+        return _failed("The study is attached to another person.")
     if everyone and holder not in everyone:
         return _failed("The study is attached to another person.")
     return _nothing("The study is attached to a person whom the numbers neither confirm nor exclude.")
@@ -92,6 +94,10 @@ def _not_set_aside(evidence: Evidence, _parameters: Parameters) -> Finding:
 
 def _numbers_lead_to_one_person(evidence: Evidence, _parameters: Parameters) -> Finding:
     leads = evidence.leads
+    if evidence.chosen and evidence.person is not None:
+        if all(evidence.person.person_id in persons for persons in leads):
+            return _passed("No number in the header leads to another person.")
+        return _failed("A number in the header leads to another person.")
     if not leads:
         return _nothing("No number in the header is in the index.")
     if frozenset.intersection(*leads):
@@ -102,7 +108,7 @@ def _numbers_lead_to_one_person(evidence: Evidence, _parameters: Parameters) -> 
 def _number_on_one_person(evidence: Evidence, _parameters: Parameters) -> Finding:
     leads = evidence.leads
     if not leads:
-        return _nothing("No number in the header is in the index.")
+        return (_passed if evidence.chosen else _nothing)("No number in the header is in the index.")
     if any(len(persons) > 1 for persons in leads):
         return _failed("A number in the header stands on more than one person in the index.")
     return _passed("Each number stands on one person in the index.")
@@ -323,10 +329,15 @@ def decide(outcomes: Sequence[RuleOutcome]) -> GateDecision:
     if any(outcome.on_failure is GateDecision.REFUSE for outcome in failed):
         return GateDecision.REFUSE
     passed = {outcome.rule for outcome in outcomes if outcome.result is RuleResult.PASSED}
+    return GateDecision.HOLD if unmet(outcomes) or not passed <= KINDS.keys() else GateDecision.ATTACH
+
+
+def unmet(outcomes: Sequence[RuleOutcome]) -> list[str]:
+    """The rules in whose spite a study would be attached: those that failed, and mandatory ones that did not pass."""
+    failed = {outcome.rule for outcome in outcomes if outcome.result is RuleResult.FAILED}
+    passed = {outcome.rule for outcome in outcomes if outcome.result is RuleResult.PASSED}
     judged = passed | {outcome.rule for outcome in outcomes if outcome.rule in _MAY_NOT_APPLY}
-    if failed or not judged >= MANDATORY or not judged <= KINDS.keys():
-        return GateDecision.HOLD
-    return GateDecision.ATTACH
+    return sorted(failed | (MANDATORY - judged))
 
 
 def internal_error() -> RuleOutcome:

@@ -132,6 +132,8 @@ class Evidence:
     """What other objects of this study said in earlier checks, each once."""
     set_aside: bool = False
     """A human has refused the study or taken it from somebody, or its objects speak of different patients."""
+    chosen: bool = False
+    """A human says that it is `person`: the numbers need not lead there, but none may lead elsewhere."""
     prepared: Prepared = field(init=False)
     """The header's demographics, prepared as the index prepares its own."""
     problems: tuple[ValueProblem, ...] = field(init=False)

@@ -12,6 +12,8 @@ from typing import Any
 
 from mpi.domain.errors import BadInput
 from mpi.domain.study import GateDecision
+from mpi.matching import gate_overrides
+from mpi.matching.gate_overrides import OverrideRule
 
 FORMAT = 1
 CONFIGURED = "configured"
@@ -39,6 +41,8 @@ class GatePolicy:
 
     version: str
     rules: tuple[PolicyRule, ...]
+    overrides: tuple[OverrideRule, ...] = ()
+    """Who may override which failed rule; whatever is not in it, nobody may."""
     name: str = "default"
     """The file it came from, for error texts only."""
 
@@ -46,7 +50,9 @@ class GatePolicy:
     def hash(self) -> str:
         """SHA-256 of the content: comments, spacing, the order of rules and defaults left out do not change it."""
         rules = sorted([rule.id, rule.on_failure.value, dict(rule.parameters)] for rule in self.rules)
-        content = {"format": FORMAT, "version": self.version, "rules": rules}
+        content: dict[str, Any] = {"format": FORMAT, "version": self.version, "rules": rules}
+        if self.overrides:
+            content["overrides"] = [one.content() for one in self.overrides]
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -141,7 +147,7 @@ def parse(text: str, name: str) -> GatePolicy:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidPolicy(f"{name}: {error}") from error
-    unknown = sorted(data.keys() - {"format", "version", "rule"})
+    unknown = sorted(data.keys() - {"format", "version", "rule", "override"})
     if unknown:
         raise InvalidPolicy(f"{name}: unknown key {unknown[0]!r}")
     if data.get("format") != FORMAT:
@@ -157,7 +163,18 @@ def parse(text: str, name: str) -> GatePolicy:
     rules += [_rule({"id": rule, "on_failure": "hold"}, name) for rule in sorted(CAME_LATER - named)]
     _check_minimum([rule.id for rule in rules], name)
     order = list(KINDS)
-    return GatePolicy(version.strip(), tuple(sorted(rules, key=lambda rule: order.index(rule.id))), name)
+    return GatePolicy(
+        version.strip(),
+        tuple(sorted(rules, key=lambda rule: order.index(rule.id))),
+        _overrides(data.get("override", []), name),
+        name,
+    )
+
+
+def _overrides(rows: object, name: str) -> tuple[OverrideRule, ...]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidPolicy(f"{name}: write [[override]], one for each")
+    return tuple(gate_overrides.read(row, KINDS, lambda text: InvalidPolicy(f"{name}: {text}")) for row in rows)
 
 
 def _rule(row: Mapping[str, Any], name: str) -> PolicyRule:

@@ -71,6 +71,7 @@ class StoredLink(NamedTuple):
 _insert_person = insert(person)
 _person_by_eid = select(person).where(person.c.enterprise_id == bindparam("enterprise_id"))
 _persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding=True)))
+_merged_into = select(person.c.id).where(person.c.merged_into.in_(bindparam("ids", expanding=True)))
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
@@ -163,6 +164,15 @@ class Persons:
         """The person that stands for `found` now."""
         while found.merged_into is not None:
             found = self.get([found.merged_into])[found.merged_into]
+        return found
+
+    def with_merged(self, ids: Iterable[int]) -> set[int]:
+        """These persons and all that were merged into them, directly or through others."""
+        found: set[int] = set()
+        level = set(ids)
+        while level:
+            found |= level
+            level = set(self._connection.execute(_merged_into, {"ids": sorted(level)}).scalars()) - found
         return found
 
     def merge_into(self, person_id: int, survivor: int, *, event: AuditEvent) -> None:

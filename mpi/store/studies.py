@@ -38,6 +38,8 @@ class StoredStudy(NamedTuple):
     readable: bool
     check_id: int | None
     """The check that its attachment stands on."""
+    judged_at_seq: int
+    """The audit event up to which the index was looked at when its attachment was judged."""
 
 
 class NewCheck(NamedTuple):
@@ -105,6 +107,17 @@ _of_persons_or_records = (
     )
     .order_by(t.c.study_uid)
 )
+_held_for = (
+    select(t.c.study_uid)
+    .join(study_check, study_check.c.study_uid == t.c.study_uid)
+    .where(
+        study_check.c.person_id.in_(bindparam("ids", expanding=True)),
+        t.c.person_id.is_(None),
+        t.c.decision == GateDecision.HOLD.value,
+        t.c.set_aside.is_(False),
+    )
+    .distinct()
+)
 _check = select(study_check).where(study_check.c.id == bindparam("check_id"))
 _latest_check = (
     select(study_check)
@@ -129,6 +142,7 @@ def _study(row: Any) -> StoredStudy:
         row.set_aside,
         row.readable,
         row.check_id,
+        row.judged_at_seq,
     )
 
 
@@ -192,6 +206,11 @@ class Studies:
         if not values["ids"] and not values["record_ids"]:
             return []
         return [_study(row) for row in self._connection.execute(_of_persons_or_records, values)]
+
+    def held_for(self, person_ids: Iterable[int]) -> list[str]:
+        """The held studies of which some check led to any of these persons."""
+        wanted = sorted(person_ids)
+        return list(self._connection.execute(_held_for, {"ids": wanted}).scalars()) if wanted else []
 
     def history(self, study_uid: str) -> list[StudyChange]:
         """All steps of a study, oldest first."""
@@ -308,6 +327,15 @@ class Studies:
         """Let an attached study wait; a conflict stays one whatever the index says later."""
         self._change(study, doubt=doubt.value)
         self._note(study, StudyStep.DOUBTED, reason, event)
+
+    def verify(self, study: StoredStudy, reason: str, *, event: AuditEvent) -> None:
+        """Take the mark from a study that its identity is not verified."""
+        self._change(study, verified=True)
+        self._note(study, StudyStep.VERIFIED, reason, event)
+
+    def note_judged(self, study: StoredStudy, seq: int) -> None:
+        """Note the audit event up to which the index was looked at when the attachment was judged."""
+        self._connection.execute(_update, {"uid": study.study_uid, "judged_at_seq": seq})
 
     def clear(self, study: StoredStudy, reason: str, *, event: AuditEvent) -> None:
         """Let an attached study go on: nothing speaks against it any more."""

@@ -491,6 +491,8 @@ study = Table(
     Column("readable", Boolean, nullable=False, server_default=text("false")),
     # The check that its attachment stands on; NULL: it is not attached.
     Column("check_id", _Id),
+    # The audit event up to which the index was looked at when its attachment was judged last.
+    Column("judged_at_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("first_seen_at", _Instant, nullable=False),
     Column("updated_at", _Instant, nullable=False),
 )
@@ -559,4 +561,50 @@ known_study = Table(
         sqlite_where=text("record_id IS NULL"),
         postgresql_where=text("record_id IS NULL"),
     ),
+)
+
+study_override = Table(
+    "study_override",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("study_uid", String(64), nullable=False, index=True),
+    Column("person_id", _Id, ForeignKey("person.id"), nullable=False, index=True),
+    Column("record_id", _Id, ForeignKey("source_record.id"), nullable=False, index=True),
+    # The check whose header it was judged on.
+    Column("check_id", _Id, nullable=False),
+    # The rules in whose spite it attaches (JSON).
+    Column("rules", Text, nullable=False),
+    Column("site", String(64), nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    # Nothing is attached before somebody else has confirmed it.
+    Column("second_person", Boolean, nullable=False),
+    Column("holds_until", _Instant, nullable=False),
+    # open, confirmed, expired, revoked
+    Column("state", String(10), nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("made_at", _Instant, nullable=False),
+    Column("closed_by", Text),
+    Column("closed_role", String(32)),
+    Column("closed_at", _Instant),
+    Column("closed_reason", Text),
+    Column("policy_version", Text, nullable=False),
+    Column("policy_hash", String(64), nullable=False),
+    Index(
+        "uq_study_override_open",
+        "study_uid",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index("ix_study_override_state", "state", "holds_until"),
+)
+
+position = Table(
+    "position",
+    metadata,
+    # How far a job has come in the audit trail: it begins again there, whatever happens to it.
+    Column("job", String(40), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
 )

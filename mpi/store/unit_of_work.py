@@ -23,6 +23,7 @@ from mpi.store.moments import Moments
 from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
+from mpi.store.positions import Positions
 from mpi.store.quarantine import Quarantine
 from mpi.store.queue import QueueTable
 from mpi.store.reads import ReadAudits, Ticket
@@ -30,6 +31,7 @@ from mpi.store.records import Records
 from mpi.store.registry import Registry
 from mpi.store.statements import IdPool, Statements
 from mpi.store.studies import Studies
+from mpi.store.study_overrides import StudyOverrides
 from mpi.store.tasks import Tasks
 from mpi.store.users import Accounts
 from mpi.store.whole import Whole
@@ -68,9 +70,11 @@ class UnitOfWork:
         self.studies = Studies(self.connection, self.trail)
         self.quarantine = Quarantine(self.connection, self.trail)
         self.known_studies = KnownStudyTable(self.connection, self.trail)
+        self.overrides = StudyOverrides(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)
+        self.positions = Positions(self.connection)
         self.outbox = OutboxTable(self.connection, self.trail)
         self.crosswalks = Crosswalks(self.connection)
 

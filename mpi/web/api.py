@@ -19,7 +19,7 @@ from mpi.services.decisions import Decision, Operation
 from mpi.services.match import MatchAnswer
 from mpi.services.people import PersonView
 from mpi.services.preview import Effect
-from mpi.web import api_prior_studies, schemas
+from mpi.web import api_prior_studies, api_studies, schemas
 from mpi.web.current import services
 
 LARGEST_JSON = 1024 * 1024
@@ -68,6 +68,7 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
     _add_decisions(bp)
     _add_studies(bp, read_json, read_file)
     api_prior_studies.add_routes(bp, _caller, _PROBLEMS)
+    api_studies.add(bp, _PROBLEMS)
     return bp
 
 
@@ -291,6 +292,7 @@ def _study_body(answer: GateAnswer) -> dict[str, Any]:
             for r in answer.rules
         ],
         "study": answer.study_uid,
+        "verified": answer.verified,
         "policy_version": answer.policy_version,
         "policy_hash": answer.policy_hash,
     }

@@ -159,6 +159,7 @@ class StudyAnswer(Schema):
     candidates = List(String(), metadata={"description": "Enterprise ids that the identifiers point at"})
     rules = List(Nested(RuleAnswer))
     study = String(metadata={"description": "Study Instance UID"})
+    verified = Boolean(metadata={"description": "false: attached by an override that nobody has confirmed yet"})
     policy_version = String()
     policy_hash = String()
 

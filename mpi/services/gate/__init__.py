@@ -2,5 +2,7 @@
 
 from mpi.services.gate.check import Gate, is_uid, load_policy
 from mpi.services.gate.decisions import StudyDecisions
+from mpi.services.gate.overrides import Overrides
+from mpi.services.gate.rechecks import Rechecks
 
-__all__ = ["Gate", "StudyDecisions", "is_uid", "load_policy"]
+__all__ = ["Gate", "Overrides", "Rechecks", "StudyDecisions", "is_uid", "load_policy"]

@@ -21,8 +21,10 @@ from mpi.domain.study import (
 from mpi.domain.study_life import Standing, StudyChange
 from mpi.matching.gate_policy import CONFIGURED, GatePolicy, InvalidPolicy, load, load_default
 from mpi.services.gate import life
-from mpi.services.gate.judge import UNFINISHED, Judged, answer, judge, write_check
+from mpi.services.gate.attached import judge_study
+from mpi.services.gate.judge import UNFINISHED, Judged, answer, write_check
 from mpi.services.gate.known import known
+from mpi.services.gate.rechecks import Rechecks
 from mpi.services.gate.standing import standing
 from mpi.store.database import retrying
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -59,6 +61,7 @@ class Gate:
         self._store = store
         self._config = config
         self._policy = policy
+        self._rechecks = Rechecks(store, config, policy)
 
     def check(self, actor: Actor, header: StudyHeader, arrival: Arrival = NO_ARRIVAL) -> GateAnswer:
         """Attach, hold or refuse, with the outcome of each rule; the check is stored with it.
@@ -93,7 +96,7 @@ class Gate:
         with self._store.writing(identities=True) as unit:
             try:
                 with unit.savepoint():
-                    judged = judge(unit, self._config, self._policy, header)
+                    judged = judge_study(unit, self._config, self._policy, header)
             except TemporaryFailure as error:
                 raise _NotJudged(str(error)) from error
             except Exception:
@@ -120,6 +123,12 @@ class Gate:
         at a person is audited. Raises `NotAllowed` by role, and `NotFound` for a study that the gate never checked.
         """
         check_actor(actor, Permission.VIEW_STUDY)
+        with self._store.reading() as unit:
+            study = known(unit, actor, study_uid)
+            behind = study.person_id is not None and self._rechecks.is_behind(unit, study)
+        if behind:
+            # Whoever asks is told what is so now, whether or not the job that looks at studies again runs anywhere.
+            self._rechecks.look_again(study_uid)
         return retrying(lambda: standing(self._store, self._config, actor, study_uid, domain))
 
     def changes(self, actor: Actor, after: int, limit: int = 100) -> list[StudyChange]:

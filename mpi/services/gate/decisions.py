@@ -6,10 +6,12 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict
 from mpi.domain.roles import Permission, check_actor
-from mpi.domain.study import GateDecision
+from mpi.domain.study import GateDecision, StudyHeader
+from mpi.domain.study_override import OverrideStep
 from mpi.domain.text import storable
 from mpi.matching.gate_policy import GatePolicy
-from mpi.services.gate import tasks
+from mpi.services.gate import life, tasks
+from mpi.services.gate.attached import holder, holding_override
 from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge, write_check
 from mpi.services.gate.known import check_reach, known
@@ -79,6 +81,7 @@ class StudyDecisions:
         # Written down while the study is not attached: it follows its check, and the human's step comes after it.
         check_id = write_check(unit, self._policy, actor, header, judged, last.arrival)
         event = AuditEvent(actor, Action.STUDY_RELEASED, reason=reason, detail={"check": check_id})
+        life.end_override(unit, actor, study.study_uid, OverrideStep.REVOKE, "every rule holds by itself")
         unit.studies.attach(study, person_id, record_id, check_id, verified=True, reason=reason, event=event)
         tasks.settle(unit, actor, study.study_uid, "let in by a human")
 
@@ -86,12 +89,23 @@ class StudyDecisions:
         if study.person_id is None or study.doubt is None or study.check_id is None:
             raise Conflict("the study is not in doubt")
         header = header_of(unit.studies.check(study.check_id).header)
-        judged = judge(unit, self._config, self._policy, header, let_in=True)
-        person_id, _record = _attaches(judged)
-        if person_id != unit.persons.survivor(unit.persons.get([study.person_id])[study.person_id]).id:
+        person_id, verified = self._holds_for(unit, study, header)
+        if person_id != holder(unit, study.person_id):
             raise Conflict("the header that it was attached by leads to another person now")
+        if verified and not study.verified:
+            unit.studies.verify(study, reason, event=AuditEvent(actor, Action.STUDY_CLEARED))
         unit.studies.clear(study, reason, event=AuditEvent(actor, Action.STUDY_CLEARED))
         tasks.settle(unit, actor, study.study_uid, "kept where it is by a human")
+
+    def _holds_for(self, unit: UnitOfWork, study: StoredStudy, header: StudyHeader) -> tuple[int, bool]:
+        """The person for whom the header that a study was attached by holds, and whether without an open override."""
+        override = holding_override(unit, study)
+        if override is not None and study.person_id is not None:
+            person_id = holder(unit, study.person_id)
+            chosen = judge(unit, self._config, self._policy, header, let_in=True, chosen=person_id)
+            if set(chosen.unmet) <= set(override.rules):
+                return person_id, study.verified
+        return _attaches(judge(unit, self._config, self._policy, header, let_in=True))[0], True
 
 
 def _attaches(judged: Judged) -> tuple[int, int]:
@@ -104,8 +118,7 @@ def _attaches(judged: Judged) -> tuple[int, int]:
 def _detach(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> None:
     if study.person_id is None:
         raise Conflict("the study is not attached")
-    unit.studies.take_away(study, GateDecision.HOLD, reason, event=AuditEvent(actor, Action.STUDY_DETACHED))
-    tasks.ask(unit, actor, study.study_uid, "The study was detached from its person: whose is it?")
+    life.detach(unit, actor, study, reason)
 
 
 def _refuse(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> None:
@@ -113,5 +126,6 @@ def _refuse(unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> 
         raise Conflict("the study is attached; detach it first")
     if study.decision is GateDecision.REFUSE and study.set_aside:
         raise Conflict("the study was refused already")
+    life.end_override(unit, actor, study.study_uid, OverrideStep.REVOKE, reason)
     unit.studies.take_away(study, GateDecision.REFUSE, reason, event=AuditEvent(actor, Action.STUDY_REFUSED))
     tasks.settle(unit, actor, study.study_uid, "refused by a human")

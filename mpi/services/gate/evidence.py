@@ -29,15 +29,19 @@ _HEADER_FIELDS = {one.name for one in fields(StudyHeader)}
 TRUSTED_KINDS = ("hospital", "national")
 
 
-def gather(unit: UnitOfWork, config: Config, header: StudyHeader) -> Evidence:
-    """The evidence about `header`: where its numbers lead, what is known of the person and of the study."""
+def gather(unit: UnitOfWork, config: Config, header: StudyHeader, chosen: int | None = None) -> Evidence:
+    """The evidence about `header`: where its numbers lead, what is known of the person and of the study.
+
+    `chosen` is the person a human says it is; None: whom the numbers lead to.
+    """
     followed = tuple(_follow(unit, config, one) for one in _ids(header))
     study = unit.studies.get(header.study_uid)
     holder = _survivors(unit, [study.person_id]) if study and study.person_id is not None else frozenset()
     return Evidence(
         header=header,
         numbers=followed,
-        person=_person(unit, followed),
+        person=_person(unit, followed) if chosen is None else _known(unit, chosen),
+        chosen=chosen is not None,
         study_person=next(iter(holder), None),
         earlier_persons=_survivors(unit, unit.studies.persons_of_checks(header.study_uid)),
         today=date.fromisoformat(unit.now[:10]),

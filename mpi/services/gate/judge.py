@@ -14,7 +14,7 @@ from mpi.domain.study import (
     RuleResult,
     StudyHeader,
 )
-from mpi.matching.exact import INTERNAL_ERROR, decide, evaluate, internal_error
+from mpi.matching.exact import INTERNAL_ERROR, decide, evaluate, internal_error, unmet
 from mpi.matching.gate_evidence import Evidence
 from mpi.matching.gate_policy import GatePolicy
 from mpi.services.gate import tasks
@@ -34,11 +34,18 @@ class Judged:
     person_id: int | None = None
     record_id: int | None = None
     candidates: tuple[str, ...] = ()
+    verified: bool = True
+    """False: it goes on by an override that nobody has confirmed yet."""
 
     @property
     def failed(self) -> list[str]:
         """The rules that failed."""
         return [outcome.rule for outcome in self.rules if outcome.result is RuleResult.FAILED]
+
+    @property
+    def unmet(self) -> list[str]:
+        """The rules in whose spite it would be attached: failed ones, and mandatory ones that did not pass."""
+        return unmet(self.rules)
 
     @property
     def speaks_against(self) -> bool:
@@ -55,12 +62,21 @@ UNFINISHED = Judged(GateDecision.HOLD, (internal_error(),))
 """A check that could not be finished."""
 
 
-def judge(unit: UnitOfWork, config: Config, policy: GatePolicy, header: StudyHeader, *, let_in: bool = False) -> Judged:
+def judge(
+    unit: UnitOfWork,
+    config: Config,
+    policy: GatePolicy,
+    header: StudyHeader,
+    *,
+    let_in: bool = False,
+    chosen: int | None = None,
+) -> Judged:
     """What `policy` says of a study with this header, and whose the numbers are.
 
-    With `let_in` it does not count that a human has set the study aside: a human lets it in again now.
+    With `let_in` it does not count that a human has set the study aside: a human lets it in again now. `chosen` as in
+    `gather`.
     """
-    evidence = gather(unit, config, header)
+    evidence = gather(unit, config, header, chosen)
     if let_in:
         evidence = replace(evidence, set_aside=False)
     rules = evaluate(policy, evidence)
@@ -118,6 +134,7 @@ def answer(policy: GatePolicy, header: StudyHeader, judged: Judged) -> GateAnswe
         policy_version=policy.version,
         policy_hash=policy.hash,
         candidates=judged.candidates,
+        verified=judged.verified,
     )
 
 

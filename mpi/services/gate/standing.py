@@ -4,6 +4,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.study import GateDecision
 from mpi.domain.study_life import Doubt, LocalPatient, Standing
+from mpi.services.gate.attached import holding_override
 from mpi.services.gate.known import known
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.studies import StoredStudy
@@ -15,6 +16,7 @@ _REASONS = {
 }
 _DOUBTS = {
     Doubt.CONFLICT: "It is attached, and its objects speak of different patients: a person must settle it.",
+    Doubt.OVERRIDE: "It is attached by an override that holds no longer: a person must look.",
     Doubt.INDEX: "It is attached, and the rules do not hold any more: a person must look.",
 }
 
@@ -35,6 +37,8 @@ def _standing(unit: UnitOfWork, config: Config, study: StoredStudy, domain: str 
         reason = _REASONS.get(decision, _REASONS[GateDecision.HOLD])
     elif study.doubt is not None:
         decision, reason = GateDecision.HOLD, _DOUBTS[study.doubt]
+    elif not study.verified and holding_override(unit, study) is None:
+        decision, reason = GateDecision.HOLD, _DOUBTS[Doubt.OVERRIDE]
     else:
         patient, reason = _patient(unit, config, study, domain)
         decision = GateDecision.ATTACH if patient else GateDecision.HOLD
