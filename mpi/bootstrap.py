@@ -9,6 +9,7 @@ from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
 from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions, load_policy
+from mpi.services.forwarding import Forwarding
 from mpi.services.glass import Glass
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
@@ -62,6 +63,7 @@ class App:
     prior_studies: PriorStudies
     overrides: Overrides
     rechecks: Rechecks
+    forwarding: Forwarding
     users: Users
     outbox: Outbox
     changes: Changes
@@ -115,6 +117,7 @@ def build(config: Config) -> App:
         prior_studies=PriorStudies(store, config),
         overrides=Overrides(store, config, policy),
         rechecks=Rechecks(store, config, policy),
+        forwarding=Forwarding(store, config, gate),
         users=Users(store, config),
         protected=Protected(store, config),
         glass=Glass(store),

@@ -12,9 +12,12 @@ from mpi.bootstrap import App
 from mpi.cli.listen import tls_context
 from mpi.cli.options import database_options, ready_application
 from mpi.dicom.folder import Folder
+from mpi.dicom.forward import Forwarder
+from mpi.dicom.judge import Judge
 from mpi.dicom.node import Node
 from mpi.dicom.receive import Receiver
 from mpi.domain.errors import Conflict
+from mpi.hl7.tls import client_context
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -67,9 +70,27 @@ def _listen(app: App, host: str, port: int, tls: ssl.SSLContext | None) -> None:
             bound = node.start(host, port, tls)
         except OSError as error:
             raise Conflict(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        threads = _workers(app, folder, node, stop)
         click.echo(f"listening for DICOM as {settings.ae_title} on {host}:{bound}{' (TLS)' if tls else ''}")
         stop.wait()
         click.echo("stopping: finishing what is being received")
         node.stop()
+        for thread in threads:
+            thread.join()
     finally:
         folder.close()
+
+
+def _workers(app: App, folder: Folder, node: Node, stop: threading.Event) -> list[threading.Thread]:
+    """The threads that judge what came in and send on what may go."""
+    judge = Judge(app.quarantine, folder)
+    threads = [threading.Thread(target=judge.run, args=(stop,), name="judge", daemon=True)]
+    forward = app.config.dicom.forward
+    if forward is not None:
+        tls = client_context(forward.tls_ca, forward.tls_cert, forward.tls_key) if forward.tls else None
+        forwarder = Forwarder(app.config.dicom, folder, app.forwarding, tls)
+        node.on_report(forwarder.reported)
+        threads.append(threading.Thread(target=forwarder.run, args=(stop,), name="forwarder", daemon=True))
+    for thread in threads:
+        thread.start()
+    return threads

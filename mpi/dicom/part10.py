@@ -24,10 +24,11 @@ MOST_BYTES = 64 * 1024
 MOST_INFLATED = 4 * 1024 * 1024
 """Bytes of a deflated data set that are looked at: what is needed stands at its beginning."""
 _DEEPEST = 32
-_UNDEFINED = 0xFFFFFFFF
+UNDEFINED = 0xFFFFFFFF
+"""The length of a value that ends with a delimiter."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-_TRANSFER_SYNTAX, _MEDIA_CLASS, _SOURCE_AE = 0x00020010, 0x00020002, 0x00020016
+TRANSFER_SYNTAX, _MEDIA_CLASS, _SOURCE_AE = 0x00020010, 0x00020002, 0x00020016
 _CHARACTER_SET = 0x00080005
 
 
@@ -47,21 +48,27 @@ class Part10:
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoding:
+class Encoding:
+    """How elements are written (PS3.5 section 7.1)."""
+
     implicit: bool
     little: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
+    """The beginning of an element: `start` is its place in the file, `length` that of its value in bytes."""
+
     tag: int
     length: int
     vr: bytes
     start: int
 
 
-class _Walker:
-    def __init__(self, file: BinaryIO, encoding: _Encoding, end: int) -> None:
+class Walker:
+    """Goes over the elements of a data set, from where the file stands."""
+
+    def __init__(self, file: BinaryIO, encoding: Encoding, end: int) -> None:
         self._file = file
         self._encoding = encoding
         self._end = end
@@ -70,20 +77,21 @@ class _Walker:
         self._explicit = struct.Struct(order + "HH2sH")
         self._long = struct.Struct(order + "I")
 
-    def header(self) -> _Header:
+    def header(self) -> Header:
+        """The beginning of the next element."""
         start = self._file.tell()
         head = self._read(8)
         group, element, length = self._short.unpack(head)
         tag = group << 16 | element
         if self._encoding.implicit or tag in (_ITEM, _ITEM_END, _SEQUENCE_END):
-            return _Header(tag, length, b"", start)
+            return Header(tag, length, b"", start)
         _, _, vr, short = self._explicit.unpack(head)
         if not (vr.isalpha() and vr.isupper()):
             # Some writers slip into implicit encoding inside a data set; pydicom reads such an element alike.
-            return _Header(tag, length, b"", start)
+            return Header(tag, length, b"", start)
         if vr in _LONG:
-            return _Header(tag, self._long.unpack(self._read(4))[0], vr, start)
-        return _Header(tag, short, vr, start)
+            return Header(tag, self._long.unpack(self._read(4))[0], vr, start)
+        return Header(tag, short, vr, start)
 
     def _read(self, count: int) -> bytes:
         found = self._file.read(count)
@@ -91,9 +99,9 @@ class _Walker:
             raise CutOff
         return found
 
-    def over(self, data: bytes) -> "_Walker":
+    def over(self, data: bytes) -> "Walker":
         """A walker over other bytes of the same encoding."""
-        return _Walker(io.BytesIO(data), self._encoding, len(data))
+        return Walker(io.BytesIO(data), self._encoding, len(data))
 
     def at_end(self) -> bool:
         """Whether nothing but padding is left."""
@@ -102,9 +110,9 @@ class _Walker:
             return False
         return not self._file.read(left).strip(b"\0")
 
-    def skip(self, header: _Header, depth: int = 0) -> None:
+    def skip(self, header: Header, depth: int = 0) -> None:
         """Pass over the value of an element."""
-        if header.length != _UNDEFINED:
+        if header.length != UNDEFINED:
             self._jump(header.length)
             return
         if depth > _DEEPEST:
@@ -115,15 +123,15 @@ class _Walker:
                 return
             if item.tag != _ITEM:
                 raise CutOff
-            if item.length != _UNDEFINED:
+            if item.length != UNDEFINED:
                 self._jump(item.length)
             else:
                 while (inner := self.header()).tag != _ITEM_END:
                     self.skip(inner, depth + 1)
 
-    def items_repeat(self, sequence: _Header) -> bool:
+    def items_repeat(self, sequence: Header) -> bool:
         """Whether an attribute stands twice in one item of a sequence; False for what is no sequence."""
-        end = self._end if sequence.length == _UNDEFINED else self._file.tell() + sequence.length
+        end = self._end if sequence.length == UNDEFINED else self._file.tell() + sequence.length
         while self._file.tell() < end:
             item = self.header()
             if item.tag != _ITEM:
@@ -132,8 +140,8 @@ class _Walker:
                 return True
         return False
 
-    def _repeats(self, item: _Header) -> bool:
-        end = self._end if item.length == _UNDEFINED else self._file.tell() + item.length
+    def _repeats(self, item: Header) -> bool:
+        end = self._end if item.length == UNDEFINED else self._file.tell() + item.length
         seen = set[int]()
         while self._file.tell() < end:
             header = self.header()
@@ -151,7 +159,7 @@ class _Walker:
             raise CutOff
         self._file.seek(target)
 
-    def take(self, header: _Header) -> bytes:
+    def take(self, header: Header) -> bytes:
         """The whole bytes of an element, passed over."""
         self.skip(header)
         end = self._file.tell()
@@ -178,15 +186,15 @@ def _read(file: BinaryIO, wanted: Container[int]) -> Part10:
     if not looks_like_dicom(preamble):
         raise BadInput("this is no DICOM file", code="dicom-file")
     file.seek(132 if preamble[128:] == b"DICM" else 0)
-    meta = _meta(file, end)
-    syntax = meta.get(_TRANSFER_SYNTAX, "")
+    meta = read_meta(file, end)
+    syntax = meta.get(TRANSFER_SYNTAX, "")
     whole = True
     if syntax == DEFLATED:
         file, whole = _inflated(file)
         end = file.seek(0, os.SEEK_END)
         file.seek(0)
-    encoding = _encoding(file, syntax)
-    elements = _elements(_Walker(file, encoding, end), wanted, whole=whole)
+    encoding = encoding_of(file, syntax)
+    elements = _elements(Walker(file, encoding, end), wanted, whole=whole)
     source = meta.get(_SOURCE_AE) or None
     return Part10(elements, encoding.implicit, encoding.little, meta.get(_MEDIA_CLASS, ""), source)
 
@@ -196,9 +204,12 @@ def looks_like_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM" or head[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08")
 
 
-def _meta(file: BinaryIO, end: int) -> dict[int, str]:
-    """The file meta information (group 0002), always explicit little endian, as text without padding."""
-    walker = _Walker(file, _Encoding(implicit=False, little=True), end)
+def read_meta(file: BinaryIO, end: int) -> dict[int, str]:
+    """The file meta information (group 0002), always explicit little endian, as text without padding.
+
+    The file stands at the first element of the data set then.
+    """
+    walker = Walker(file, Encoding(implicit=False, little=True), end)
     found: dict[int, str] = {}
     while file.tell() < end:
         header = walker.header()
@@ -207,24 +218,25 @@ def _meta(file: BinaryIO, end: int) -> dict[int, str]:
             break
         at = file.tell()
         walker.skip(header)
-        if header.tag in (_TRANSFER_SYNTAX, _MEDIA_CLASS, _SOURCE_AE):
+        if header.tag in (TRANSFER_SYNTAX, _MEDIA_CLASS, _SOURCE_AE):
             file.seek(at)
             found[header.tag] = file.read(min(header.length, 64)).decode("ascii", "replace").strip(" \0")
-            walker.skip(_Header(header.tag, header.length - (file.tell() - at), b"", header.start))
+            walker.skip(Header(header.tag, header.length - (file.tell() - at), b"", header.start))
     return found
 
 
-def _encoding(file: BinaryIO, syntax: str) -> _Encoding:
+def encoding_of(file: BinaryIO, syntax: str) -> Encoding:
+    """How a data set of this transfer syntax is written."""
     if syntax == IMPLICIT_LITTLE:
-        return _Encoding(implicit=True, little=True)
+        return Encoding(implicit=True, little=True)
     if syntax:
-        return _Encoding(implicit=False, little=syntax != EXPLICIT_BIG)
+        return Encoding(implicit=False, little=syntax != EXPLICIT_BIG)
     # No file meta information: the first element tells (its group is 0008, and explicit ones carry two capitals).
     at = file.tell()
     head = file.read(6)
     file.seek(at)
     vr = head[4:6]
-    return _Encoding(implicit=not (vr.isalpha() and vr.isupper()), little=head[:2] != b"\x00\x08")
+    return Encoding(implicit=not (vr.isalpha() and vr.isupper()), little=head[:2] != b"\x00\x08")
 
 
 def _inflated(file: BinaryIO) -> tuple[BinaryIO, bool]:
@@ -243,7 +255,7 @@ def _inflated(file: BinaryIO) -> tuple[BinaryIO, bool]:
     return io.BytesIO(inflated), stream.eof
 
 
-def _items_repeat(element: bytes, walker: _Walker) -> bool:
+def _items_repeat(element: bytes, walker: Walker) -> bool:
     inner = walker.over(element)
     try:
         return inner.items_repeat(inner.header())
@@ -251,7 +263,7 @@ def _items_repeat(element: bytes, walker: _Walker) -> bool:
         return False  # not the items of a sequence
 
 
-def _elements(walker: _Walker, wanted: Container[int], *, whole: bool) -> bytes:
+def _elements(walker: Walker, wanted: Container[int], *, whole: bool) -> bytes:
     """The wanted elements and the character set, joined. With `whole` False the bytes may end anywhere."""
     taken, seen = bytearray(), set[int]()
     try:

@@ -74,3 +74,60 @@ class Parcel:
     attempts: int
     uncertain: bool
     """True: it was sent before, and nobody knows whether it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalNumber:
+    """A number with its issuer: the code of the authority, and its OID where it has one."""
+
+    value: str
+    issuer: str | None
+    oid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom objects are to name. `birth_date` as YYYYMMDD, empty where it is not known; `sex` M, F, O or empty."""
+
+    number: LocalNumber
+    others: tuple[LocalNumber, ...]
+    family: str
+    given: str
+    middle: str
+    birth_date: str
+    sex: str
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """Objects of one study that may go to the archive now, whom they are to name, and since when that is decided."""
+
+    study_uid: str
+    identity: Identity
+    person: str
+    """Enterprise id."""
+    decided_at: str
+    parcels: tuple[Parcel, ...]
+
+
+class Fate(StrEnum):
+    """What became of a parcel."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """The archive would not have it, or it could not be made: tried again later, and some day given up."""
+    LOST = "lost"
+    """Its file is not there."""
+    UNKNOWN = "unknown"
+    """The connection broke before the answer: it may have arrived."""
+    UNSENT = "unsent"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One parcel, what became of it, and why (without a patient's value)."""
+
+    parcel: Parcel
+    fate: Fate
+    problem: str | None = None

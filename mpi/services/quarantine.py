@@ -14,7 +14,7 @@ from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound, TemporaryFailure
 from mpi.domain.quarantine import Custody, NewObject, ObjectState
 from mpi.domain.roles import Permission, Role, check, role_of
-from mpi.domain.study import GateAnswer, GateDecision, RuleResult, StudyHeader
+from mpi.domain.study import Arrival, GateAnswer, GateDecision, Origin, RuleResult, StudyHeader
 from mpi.matching.joined_header import joined
 from mpi.services.gate import Gate
 from mpi.store.clock import stamp
@@ -99,7 +99,8 @@ class Quarantine:
         if not seen:
             return None
         try:
-            answer = self._gate.check(self._me, joined([header for header, _ in seen])[0])
+            header = joined([header for header, _ in seen])[0]
+            answer = self._gate.check(self._me, header, Arrival(Origin.PARTNER, header.source_ae))
         except (TemporaryFailure, Conflict, BadInput) as error:
             self._put_off(study_uid, str(error))
             return None

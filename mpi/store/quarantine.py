@@ -262,6 +262,11 @@ class Quarantine:
         """Note that nothing holds a study up."""
         self._connection.execute(_set_study, {"uid": study_uid, "not_before": None, "attempts": 0, "problem": None})
 
+    def judge_again(self, study_uid: str) -> None:
+        """Let a study be judged once more."""
+        values = {"state": StudyState.RECEIVING.value, "not_before": None}
+        self._connection.execute(_set_study, {"uid": study_uid, **values})
+
     def waiting(self, node: str, most: int) -> list[str]:
         """Judged studies with objects that could go on now, the longest waiting first."""
         values = {"node": node, "now": self._trail.now, "most": most}
@@ -293,16 +298,18 @@ class Quarantine:
         self._connection.execute(_set, [{"object_id": one, "state": ObjectState.KEPT.value} for one in ids])
         self._trail.add(event)
 
-    def refused_by_archive(self, parcel: Parcel, problem: str, until: str, *, give_up: bool, event: AuditEvent) -> None:
+    def refused_by_archive(
+        self, one: Parcel | StoredObject, problem: str, until: str, *, give_up: bool, event: AuditEvent
+    ) -> None:
         """Note that the archive would not take an object."""
         values = {
             "state": (ObjectState.GIVEN_UP if give_up else ObjectState.KEPT).value,
-            "attempts": parcel.attempts + 1,
+            "attempts": one.attempts + 1,
             "not_before": None if give_up else until,
             "problem": problem,
         }
-        self._connection.execute(_set, {"object_id": parcel.id, **values})
-        self._trail.add(replace(event, study_uid=parcel.study_uid))
+        self._connection.execute(_set, {"object_id": one.id, **values})
+        self._trail.add(replace(event, study_uid=one.study_uid))
 
     def move(
         self,
