@@ -8,8 +8,8 @@ from mpi.services.auditing import Auditing
 from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
-from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions, load_policy
 from mpi.services.forwarding import Forwarding
+from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions, load_policy
 from mpi.services.glass import Glass
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
