@@ -20,8 +20,10 @@ from mpi.services.match import Matcher
 from mpi.services.merge import Merger
 from mpi.services.outbox import Outbox
 from mpi.services.overview import Overview
+from mpi.services.own_account import OwnAccount
 from mpi.services.people import People
 from mpi.services.protected import Protected
+from mpi.services.provider import ProviderSignIn
 from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
@@ -65,6 +67,8 @@ class App:
     rechecks: Rechecks
     forwarding: Forwarding
     users: Users
+    own_account: OwnAccount
+    provider: ProviderSignIn
     outbox: Outbox
     changes: Changes
     protected: Protected
@@ -87,6 +91,7 @@ def _model(config: Config) -> LinkageModel:
 def build(config: Config) -> App:
     """The services as `config` asks for them. The database is not touched before the first use."""
     store = Store(Database(config.database_url))
+    users = Users(store, config)
     model = _model(config)
     registrar = Registrar(config, model)
     merger = Merger(model)
@@ -118,7 +123,9 @@ def build(config: Config) -> App:
         overrides=Overrides(store, config, policy),
         rechecks=Rechecks(store, config, policy),
         forwarding=Forwarding(store, config, gate),
-        users=Users(store, config),
+        users=users,
+        own_account=OwnAccount(store, users),
+        provider=ProviderSignIn(store, config, users),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

@@ -7,7 +7,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.effort import SOAK
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.databases", "tests.fixtures.browser"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.databases",
+    "tests.fixtures.browser",
+    "tests.fixtures.provider",
+]
 
 # No deadline: two test processes share two cores, and speed is measured in tests/benchmarks.
 _QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

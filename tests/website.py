@@ -17,6 +17,7 @@ from mpi.bootstrap import App
 from mpi.cli.options import OPERATOR
 from mpi.domain.audit import Actor
 from mpi.domain.roles import Role
+from mpi.services.own_account import OwnAccount
 from mpi.services.passwords import Passwords
 from mpi.services.users import Users
 from mpi.web.app import create_app
@@ -33,7 +34,8 @@ def open_website_index(url: str) -> App:
     """The services, with password hashes that are made quickly and an account for each role, named like it."""
     app = open_index(url)
     quick = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    app = replace(app, users=Users(app.store, app.config, quick))
+    users = Users(app.store, app.config, quick)
+    app = replace(app, users=users, own_account=OwnAccount(app.store, users))
     for role in Role:
         app.users.add(OPERATOR, role.value, role, PASSWORD)
     return app

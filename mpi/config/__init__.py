@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi.config.dicom import TABLE_KEYS, DicomForward, DicomNode, DicomPartner, read_node
+from mpi.config.provider import PROVIDER_KEYS, Provider, read_provider
 
 __all__ = [
     "Authority",
@@ -20,6 +21,7 @@ __all__ = [
     "DicomNode",
     "DicomPartner",
     "InvalidConfiguration",
+    "Provider",
     "Source",
     "Subscriber",
     "load",
@@ -126,6 +128,8 @@ class Config:
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What decides between values there, by field; fields that are left out follow `mpi.domain.survivorship`."""
     dicom: DicomNode = field(default_factory=DicomNode)
+    provider: Provider | None = None
+    """None: people sign in with passwords of ours only."""
     path: Path | None = None
     _authority_names: Mapping[str, Authority] = field(default_factory=dict, repr=False, compare=False)
     _sources: Mapping[tuple[str, str], Source] = field(default_factory=dict, repr=False, compare=False)
@@ -185,9 +189,10 @@ def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
     return _Reader(text, file).config(database_url)
 
 
-_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web", "dicom"}
+_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web", "dicom", "oidc"}
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     **TABLE_KEYS,
+    **PROVIDER_KEYS,
     "database": {"url": str},
     "authorities": {"code": str, "name": str, "kind": str, "oid": str, "aliases": list, "test": bool, "personal": bool},
     "sources": {
@@ -260,6 +265,7 @@ class _Reader:
             golden_sources=self._golden_sources(codes),
             golden_rules=self._golden_rules(),
             dicom=read_node(self._table("dicom"), codes, self._file.parent, self._error, self._check_keys),
+            provider=read_provider(self._table("oidc"), codes, self._file.parent, self._error),
             path=self._file,
         )
 

@@ -439,12 +439,18 @@ account = Table(
     Column("role", String(32), nullable=False),
     # Codes of the authorities it is bound to (JSON); NULL: every site.
     Column("sites", Text),
+    # Who vouches for it (OpenID Connect: issuer and subject); NULL: its own password does.
+    Column("issuer", Text),
+    Column("subject", Text),
+    # Its password was given to it by an administrator, and is good for choosing another only.
+    Column("must_change", Boolean, nullable=False, server_default=text("false")),
     Column("locked_at", _Instant),
     Column("failed_attempts", Integer, nullable=False),
     Column("failed_at", _Instant),
     # Raised when the password, role, sites or lock change: sessions carry it, and older ones end.
     Column("session_version", Integer, nullable=False),
     Column("created_at", _Instant, nullable=False),
+    UniqueConstraint("issuer", "subject"),
 )
 
 web_session = Table(

@@ -27,6 +27,10 @@ class StoredAccount(NamedTuple):
     created_at: str
     sites: frozenset[str] | None
     """Authority codes that it is bound to; None: every site."""
+    issuer: str | None
+    """Who vouches for it by OpenID Connect; None: its own password does."""
+    must_change: bool
+    """Whether its password is good for choosing another only."""
 
 
 class StoredSession(NamedTuple):
@@ -37,6 +41,15 @@ class StoredSession(NamedTuple):
     started_at: str
     seen_at: str
     ended_at: str | None
+
+
+class OpenSession(NamedTuple):
+    """A session that was not ended; whether it has run out is for its reader to say."""
+
+    id_hash: str
+    version: int
+    started_at: str
+    seen_at: str
 
 
 class StoredToken(NamedTuple):
@@ -60,6 +73,8 @@ _account_columns = (
     account.c.session_version,
     account.c.created_at,
     account.c.sites,
+    account.c.issuer,
+    account.c.must_change,
 )
 _by_name = select(*_account_columns).where(account.c.name == bindparam("name"))
 _by_name_held = _by_name.with_for_update()
@@ -79,6 +94,14 @@ _session = (
     .join_from(web_session, account)
     .where(web_session.c.id_hash == bindparam("id_hash"))
 )
+_open_sessions = (
+    select(web_session.c.id_hash, web_session.c.version, web_session.c.started_at, web_session.c.seen_at)
+    .where(web_session.c.account_id == bindparam("account_id"), web_session.c.ended_at.is_(None))
+    .order_by(web_session.c.seen_at.desc())
+)
+_by_subject = select(*_account_columns).where(
+    account.c.issuer == bindparam("issuer"), account.c.subject == bindparam("subject")
+)
 _update_session = update(web_session).where(web_session.c.id_hash == bindparam("digest"))
 _insert_token = insert(api_token)
 _token_columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.revoked_at, api_token.c.sites)
@@ -89,7 +112,7 @@ _revoke = update(api_token).where(api_token.c.name == bindparam("token_name"), a
 
 
 def _account(row: Any) -> StoredAccount:
-    return StoredAccount(*row[:10])._replace(role=Role(row[2]), sites=_sites(row[9]))
+    return StoredAccount(*row[:12])._replace(role=Role(row[2]), sites=_sites(row[9]))
 
 
 def _sites(text: str | None) -> frozenset[str] | None:
@@ -121,14 +144,31 @@ class Accounts:
         """All accounts by name."""
         return [_account(row) for row in self._connection.execute(_all)]
 
+    def vouched(self, issuer: str, subject: str) -> StoredAccount | None:
+        """The account of whom a provider knows by this subject, held as by `hold`; None when there is none."""
+        row = self._connection.execute(_by_subject.with_for_update(), {"issuer": issuer, "subject": subject}).first()
+        return _account(row) if row else None
+
     def add(
-        self, name: str, role: Role, password_hash: str, sites: frozenset[str] | None = None, *, event: AuditEvent
+        self,
+        name: str,
+        role: Role,
+        password_hash: str,
+        sites: frozenset[str] | None = None,
+        *,
+        must_change: bool = False,
+        vouched: tuple[str, str] | None = None,
+        event: AuditEvent,
     ) -> None:
-        """Make an account. The caller has looked that the name is free."""
+        """Make an account. The caller has looked that the name is free. `vouched`: a provider and its subject."""
+        issuer, subject = vouched or (None, None)
         row = {
             "name": name,
             "role": role.value,
             "sites": _written(sites),
+            "issuer": issuer,
+            "subject": subject,
+            "must_change": must_change,
             "password_hash": password_hash,
             "failed_attempts": 0,
             "session_version": 1,
@@ -137,9 +177,16 @@ class Accounts:
         self._connection.execute(_insert, row)
         self._trail.add(event)
 
-    def set_password(self, account_id: int, password_hash: str, *, event: AuditEvent) -> None:
+    def set_password(
+        self, account_id: int, password_hash: str, *, must_change: bool = False, event: AuditEvent
+    ) -> None:
         """Give an account another password; its sessions end and its failures are forgotten."""
-        values = {"password_hash": password_hash, "failed_attempts": 0, "failed_at": None}
+        values = {
+            "password_hash": password_hash,
+            "failed_attempts": 0,
+            "failed_at": None,
+            "must_change": must_change,
+        }
         self._change(account_id, values, event)
 
     def set_role(self, account_id: int, role: Role, *, event: AuditEvent) -> None:
@@ -149,6 +196,18 @@ class Accounts:
     def set_sites(self, account_id: int, sites: frozenset[str] | None, *, event: AuditEvent) -> None:
         """Bind an account to these sites (None: every site); its sessions end."""
         self._change(account_id, {"sites": _written(sites)}, event)
+
+    def set_grant(self, account_id: int, role: Role, sites: frozenset[str] | None, *, event: AuditEvent) -> None:
+        """Give an account role and sites at once; its sessions end."""
+        self._change(account_id, {"role": role.value, "sites": _written(sites)}, event)
+
+    def end_sessions(self, account_id: int, *, event: AuditEvent) -> None:
+        """End all sessions of an account."""
+        self._change(account_id, {}, event)
+
+    def sessions(self, account_id: int) -> list[OpenSession]:
+        """The sessions of an account that were not ended, the one used last first."""
+        return [OpenSession(*row) for row in self._connection.execute(_open_sessions, {"account_id": account_id})]
 
     def set_lock(self, account_id: int, locked: bool, *, event: AuditEvent) -> None:
         """Lock an account, which ends its sessions, or unlock it, which forgets its failures too."""
@@ -190,7 +249,7 @@ class Accounts:
     def session(self, id_hash: str) -> StoredSession | None:
         """The session whose id has this digest, ended or not; None when there never was one."""
         row = self._connection.execute(_session, {"id_hash": id_hash}).first()
-        return StoredSession(_account(row), *row[10:14]) if row else None
+        return StoredSession(_account(row), *row[12:16]) if row else None
 
     def touch_session(self, id_hash: str) -> None:
         """Note that a session is in use now."""

@@ -44,12 +44,17 @@ def visitor() -> SignedIn | None:
     return user.signed_in if isinstance(user, Visitor) else None
 
 
-def actor() -> Actor:
-    """Who asks. Only for views that demand a sign-in."""
+def signed_in() -> SignedIn:
+    """Who is signed in. Only for views that demand a sign-in."""
     found = visitor()
     if found is None:
         raise AssertionError("this view must demand a sign-in")
-    return found.actor
+    return found
+
+
+def actor() -> Actor:
+    """Who asks. Only for views that demand a sign-in."""
+    return signed_in().actor
 
 
 def caller() -> Actor | None:

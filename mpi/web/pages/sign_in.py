@@ -1,11 +1,13 @@
 """Signing in and out."""
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
-from flask_login import login_user, logout_user
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask_login import logout_user
 from werkzeug.wrappers import Response
 
 from mpi.services.users import FAILURES_ALLOWED, LOCKED_FOR
-from mpi.web.current import Visitor, services, visitor
+from mpi.web.current import services, visitor
+from mpi.web.pages.account import enter
+from mpi.web.pages.provider import after_sign_out
 from mpi.web.security import safe_next
 
 bp = Blueprint("sign_in", __name__)
@@ -28,12 +30,15 @@ def form() -> str | Response:
     """The sign-in page; who is signed in already goes home."""
     if visitor() is not None:
         return redirect(safe_next(request.args.get("next")), 303)
-    return render_template("sign_in.html", next=safe_next(request.args.get("next")), errors={}, name="")
+    return _page(safe_next(request.args.get("next")), {}, "", left="left" in request.args)
 
 
 @bp.post("/sign-in")
 def sign_in() -> Response | tuple[str, int]:
     """Check name and password. One answer for an unknown name, a wrong password and a locked account."""
+    provider = services().config.provider
+    if provider is not None and not provider.local_accounts:
+        abort(404)
     name, password = request.form.get("name", ""), request.form.get("password", "")
     target = safe_next(request.form.get("next"))
     errors = {}
@@ -44,12 +49,10 @@ def sign_in() -> Response | tuple[str, int]:
     if not errors:
         found = services().users.sign_in(name, password)
         if found is not None:
-            session.clear()  # nothing of the visitor from before, the CSRF token among it, outlives the sign-in
-            session.permanent = True
-            login_user(Visitor(found))
+            enter(found)
             return redirect(target, 303)
         errors["name"] = _REFUSED
-    return render_template("sign_in.html", next=target, errors=errors, name=name), 422
+    return _page(target, errors, name), 422
 
 
 @bp.post("/sign-out")
@@ -60,4 +63,12 @@ def sign_out() -> Response:
         services().users.sign_out(found)
     logout_user()
     session.clear()
-    return redirect(url_for("sign_in.form"), 303)
+    # By a link on the next page: browsers hold forms to our own host.
+    return redirect(url_for("sign_in.form", left="1" if after_sign_out(found) else None), 303)
+
+
+def _page(target: str, errors: dict[str, str], name: str, *, left: bool = False) -> str:
+    provider = services().config.provider
+    return render_template(
+        "sign_in.html", next=target, errors=errors, name=name, provider=provider, left=left and provider is not None
+    )
