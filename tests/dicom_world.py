@@ -14,7 +14,7 @@ from mpi.config import DicomForward, DicomNode, DicomPartner
 from mpi.dicom.folder import Folder
 from mpi.dicom.forward import Forwarder
 from mpi.dicom.judge import Judge
-from mpi.dicom.node import Node
+from mpi.dicom.node import Node, pynetdicom
 from mpi.dicom.receive import Receiver
 from mpi.domain.quarantine import ObjectState
 from mpi.services.forwarding import Forwarding
@@ -109,6 +109,7 @@ class Archive:
         self.asked: list[Dataset] = []
         self.refuses: set[str] = set()
         """Instances that it cannot understand."""
+        pynetdicom()
         entity = AE(ae_title="PACS")
         entity.add_supported_context(Verification)
         entity.add_supported_context(StorageCommitmentPushModel)

@@ -4,8 +4,10 @@
 set -eu
 
 # program:Debian package
-needed="chromium:chromium chromedriver:chromium-driver storescu:dcmtk java:openjdk-17-jre-headless"
+needed="chromium:chromium chromedriver:chromium-driver storescu:dcmtk Orthanc:orthanc java:openjdk-17-jre-headless"
 
+# Orthanc's program stands where only root looks.
+PATH="$PATH:/usr/sbin"
 missing=""
 for pair in $needed; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
@@ -42,3 +44,5 @@ if ! { apt-get update && apt-get install --yes --no-install-recommends $missing;
     tail -n 20 "$log" >&2
     stop "This failed: apt-get update && $how"
 fi
+# The archive is started by tests only, never as a service, now or at the next start of the machine.
+case "$missing" in *orthanc*) command -v update-rc.d >/dev/null 2>&1 && update-rc.d orthanc disable >>"$log" 2>&1 || true ;; esac

@@ -130,7 +130,7 @@ class Forwarder:
         """An association that can carry these kinds of objects; None when there is none to be had now."""
         library = pynetdicom()
         from pynetdicom import evt
-        from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
+        from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
         entity = library.AE(ae_title=self._config.ae_title)
         entity.maximum_pdu_size = LARGEST_PDU
@@ -138,6 +138,8 @@ class Forwarder:
         entity.connection_timeout = forward.timeout
         # One context for each kind, so that the archive's choice can be no other than what the object is written in.
         contexts = [library.build_context(sop_class, syntax) for sop_class, syntax in kinds]
+        # With this one the association stands even where the archive takes none of the kinds: then it is not "away".
+        contexts.append(library.build_context(Verification))
         if forward.commitment:
             contexts.append(library.build_context(StorageCommitmentPushModel))
         association = entity.associate(
@@ -154,7 +156,7 @@ class Forwarder:
         if association.is_rejected:
             self._pause("the archive turned the association away")
         elif association.acse.is_aborted() or association.is_aborted:
-            self._pause("the archive is not there, or took none of the kinds of object")
+            self._pause("the archive is not there")
         return None
 
     def _pause(self, problem: str) -> None:

@@ -7,7 +7,6 @@ identity of an object).
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from mpi.config import Config
 from mpi.domain.audit import Action, AuditEvent
@@ -28,7 +27,6 @@ from mpi.domain.study_life import LocalPatient, Standing
 from mpi.matching.prepare import prepare
 from mpi.services.gate import Gate
 from mpi.services.quarantine import later, machine
-from mpi.store.clock import read
 from mpi.store.database import retrying
 from mpi.store.quarantine import StoredObject
 from mpi.store.unit_of_work import Store, UnitOfWork
@@ -40,11 +38,9 @@ REFUSALS = 8
 """So many times the archive refuses one object before it is given up and waits for a human."""
 LONGEST_WAIT = 60.0
 """Seconds after which the gate is asked again about a study that waits; a step of the study wakes it sooner."""
-CHECK_AGAIN_SECONDS = 3600.0
-"""Seconds after which a study that is held is judged again: the index may know its patient by then."""
-NOT_COMMITTED = "the archive accepted it and did not commit to it"
 COMMIT_AGAIN_SECONDS = 300.0
 """Seconds that the archive has to report on storage commitment before it is asked again."""
+NOT_COMMITTED = "the archive accepted it and did not commit to it"
 
 
 class Forwarding:
@@ -108,7 +104,7 @@ class Forwarding:
         return Consignment(standing.study_uid, identity, patient.person, study.checked_at, tuple(parcels))
 
     def _wait(self, standing: Standing) -> None:
-        """Leave a study alone for a while; one that is held for long is judged again."""
+        """Leave a study alone for a while."""
         with self._store.writing(identities=False) as unit:
             study = unit.quarantine.study(standing.study_uid, lock=True)
             if study is None or study.state is not StudyState.CHECKED:
@@ -117,8 +113,6 @@ class Forwarding:
             wait = min(LONGEST_WAIT, 2.0 ** min(attempts, 10))
             reason = f"{standing.decision.value}: {standing.reason}"
             unit.quarantine.put_off(standing.study_uid, later(wait), attempts, reason)
-            if standing.decision is GateDecision.HOLD and study.checked_at and _old(study.checked_at):
-                unit.quarantine.judge_again(standing.study_uid)
 
     def _judge_again(self, study_uid: str) -> None:
         with self._store.writing(identities=False) as unit:
@@ -192,10 +186,6 @@ class Forwarding:
         if again:
             _log.warning("the archive did not commit", extra={"facts": {"instances": len(again)}})
         return kept
-
-
-def _old(instant: str) -> bool:
-    return (datetime.now(UTC) - read(instant)).total_seconds() > CHECK_AGAIN_SECONDS
 
 
 def _identity(patient: LocalPatient, header: StudyHeader, *, verified: bool) -> Identity:

@@ -37,13 +37,25 @@ def program(name: str, package: str) -> str:
 def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """One of dcmtk's programs, ended."""
     # dcmtk's programs share names with pynetdicom's, which stand in the folder of this Python.
-    command = [program(name, "dcmtk") if name == "dcmdump" else _dcmtk(name), *map(str, arguments)]
+    command = [_dcmtk(name), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def _dcmtk(name: str) -> str:
     path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if ".venv" not in p)
     return shutil.which(name, path=path) or cannot_run(name, "apt-get install dcmtk")
+
+
+@contextlib.contextmanager
+def serving(name: str, *arguments: object, port: int) -> Iterator[None]:
+    """One of dcmtk's servers while the block runs."""
+    process = subprocess.Popen([_dcmtk(name), *map(str, arguments)])
+    try:
+        until(lambda: answers(port), f"{name} does not listen")
+        yield
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
 
 
 def until(true: Any, what: str) -> None:
