@@ -9,7 +9,7 @@ from mpi.services.changes import Changes
 from mpi.services.decisions import Decisions
 from mpi.services.feed import Feed
 from mpi.services.forwarding import Forwarding
-from mpi.services.gate import Gate, Overrides, Rechecks, StudyDecisions, load_policy
+from mpi.services.gate import Gate, Overrides, PolicyTrials, Rechecks, StudyDecisions, load_policy
 from mpi.services.glass import Glass
 from mpi.services.held import Held
 from mpi.services.inbox import Inbox
@@ -66,6 +66,7 @@ class App:
     overrides: Overrides
     rechecks: Rechecks
     forwarding: Forwarding
+    policy_trials: PolicyTrials
     users: Users
     own_account: OwnAccount
     provider: ProviderSignIn
@@ -126,6 +127,7 @@ def build(config: Config) -> App:
         users=users,
         own_account=OwnAccount(store, users),
         provider=ProviderSignIn(store, config, users),
+        policy_trials=PolicyTrials(store, config, policy),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

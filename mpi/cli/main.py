@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "decide": ("mpi.cli.decide", "Link, unlink, keep apart or merge numbers, or show what that would touch."),
     "undo": ("mpi.cli.undo", "Take a link, a merge or an answer back."),
     "gate": ("mpi.cli.gate", "Check an outside imaging study against the gate."),
+    "policy": ("mpi.cli.policy", "Check, compare and try out a gate policy."),
     "dicom": ("mpi.cli.dicom", "Take outside studies over the network and send on what may go on."),
     "dedup": ("mpi.cli.dedup", "Find duplicates within and between files, or over the index."),
     "evaluate": ("mpi.cli.evaluate", "Hold the results of dedup against known truth."),

@@ -121,6 +121,10 @@ class Config:
     population: int | None = None
     """Records the index is expected to hold; None leaves the model's own assumption."""
     gate_policy: str = "default"
+    gate_home: tuple[str, ...] = ()
+    """The authorities whose studies are our own: they are made here, and come back from outside."""
+    gate_uid_roots: tuple[str, ...] = ()
+    """The beginnings of the UIDs that our own devices give."""
     organisation: str = "Master patient index"
     nhs_branding: bool = False
     golden_sources: tuple[str, ...] = ()
@@ -223,7 +227,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "tls_key": str,
     },
     "matching": {"model": str, "population": int},
-    "gate": {"policy": str},
+    "gate": {"policy": str, "home": list, "uid_roots": list},
     "golden": {"sources": list, "rules": dict},
     "web": {"organisation": str, "nhs_branding": bool},
 }
@@ -260,6 +264,8 @@ class _Reader:
             model=self._table("matching").get("model", "default"),
             population=self._population(),
             gate_policy=self._table("gate").get("policy", "default"),
+            gate_home=self._home(codes),
+            gate_uid_roots=tuple(str(root).rstrip(".") for root in self._table("gate").get("uid_roots", ())),
             organisation=web.get("organisation", "Master patient index"),
             nhs_branding=web.get("nhs_branding", False),
             golden_sources=self._golden_sources(codes),
@@ -274,6 +280,13 @@ class _Reader:
         if population is not None and population < 1000:
             raise self._error("population must be at least 1000 records", "matching", 0, "population")
         return population
+
+    def _home(self, codes: Mapping[str, str]) -> tuple[str, ...]:
+        said = [str(code).upper() for code in self._table("gate").get("home", ())]
+        for code in said:
+            if code not in codes:
+                raise self._error(f"home names {code!r}, which is no configured authority", "gate", 0, "home")
+        return tuple(codes[code] for code in said)
 
     def _golden_sources(self, codes: Mapping[str, str]) -> tuple[str, ...]:
         found = []

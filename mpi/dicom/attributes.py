@@ -49,6 +49,7 @@ SOP_CLASS = Tag(0x00080016, "SOP Class UID", "UI")
 SOP_INSTANCE = Tag(0x00080018, "SOP Instance UID", "UI")
 STUDY_DATE = Tag(0x00080020, "Study Date", "DA")
 ACCESSION = Tag(0x00080050, "Accession Number", "SH")
+ACCESSION_ISSUER = Tag(0x00080051, "Issuer of Accession Number Sequence", "SQ")
 RETRIEVE_AE = Tag(0x00080054, "Retrieve AE Title", "AE")
 MODALITY = Tag(0x00080060, "Modality", "CS")
 INSTITUTION = Tag(0x00080080, "Institution Name", "LO")
@@ -81,12 +82,16 @@ METHOD = Tag(0x00120063, "De-identification Method", "LO")
 METHOD_CODE = Tag(0x00120064, "De-identification Method Code Sequence", "SQ")
 STUDY_UID = Tag(0x0020000D, "Study Instance UID", "UI")
 UNIVERSAL_ID = Tag(0x00400032, "Universal Entity ID", "UT")
+LOCAL_ENTITY = Tag(0x00400031, "Local Namespace Entity ID", "UT")
+ORIGINAL = Tag(0x04000561, "Original Attributes Sequence", "SQ")
+MODIFIED = Tag(0x04000550, "Modified Attributes Sequence", "SQ")
 ID_TYPE = Tag(0x00400035, "Identifier Type Code", "CS")
 
 TOP_LEVEL = frozenset(
     tag.number
     for tag in (
-        SOP_CLASS, SOP_INSTANCE, STUDY_DATE, ACCESSION, RETRIEVE_AE, MODALITY, INSTITUTION, PATIENT_NAME, PATIENT_ID,
+        SOP_CLASS, SOP_INSTANCE, STUDY_DATE, ACCESSION, ACCESSION_ISSUER, RETRIEVE_AE, ORIGINAL, MODALITY, INSTITUTION,
+        PATIENT_NAME, PATIENT_ID,
         ISSUER, ISSUER_QUALIFIERS, BIRTH_DATE, SEX, QUALITY_CONTROL, OTHER_IDS_FLAT, OTHER_IDS, SPECIES, SPECIES_CODE,
         NEUTERED,
         BREED, BREED_CODE, RESPONSIBLE_ROLE, *TRIAL_TAGS, IDENTITY_REMOVED, METHOD, METHOD_CODE, STUDY_UID,
@@ -129,6 +134,8 @@ def study_header(attributes: Attributes, source_ae: str | None = None) -> StudyH
         trial=any(attributes.texts(tag) for tag in TRIAL_TAGS),
         quality_control=(one(attributes, QUALITY_CONTROL) or "NO").upper() != "NO",
         veterinary=_veterinary(attributes),
+        original_patient_ids=_original_ids(attributes),
+        accession_issuer=_accession_issuer(attributes),
     )
 
 
@@ -160,6 +167,18 @@ def _other_ids(attributes: Attributes) -> tuple[PatientId, ...]:
     found = [_patient_id(item) for item in attributes.items(OTHER_IDS)]
     found += [PatientId(value) for value in attributes.texts(OTHER_IDS_FLAT)]
     return tuple(dict.fromkeys(value for value in found if value is not None))
+
+
+def _original_ids(attributes: Attributes) -> tuple[PatientId, ...]:
+    """The patient ids that the object had before; who changed it may have noted the id and left its issuer out."""
+    changes = [inner for item in attributes.items(ORIGINAL) for inner in item.items(MODIFIED)]
+    found = [_patient_id(one) for one in changes]
+    return tuple(dict.fromkeys(value for value in found if value is not None))
+
+
+def _accession_issuer(attributes: Attributes) -> str | None:
+    items = attributes.items(ACCESSION_ISSUER)
+    return (one(items[0], UNIVERSAL_ID) or one(items[0], LOCAL_ENTITY)) if items else None
 
 
 def _identity_removed(attributes: Attributes) -> bool:

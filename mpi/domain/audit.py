@@ -52,6 +52,7 @@ class Action(StrEnum):
     STUDY_READ = "study.read"
     STUDY_DOUBTED = "study.doubted"
     STUDY_CLEARED = "study.cleared"
+    POLICY_TRIED = "policy.tried"
     OVERRIDE_OPENED = "override.opened"
     OVERRIDE_CONFIRMED = "override.confirmed"
     OVERRIDE_EXPIRED = "override.expired"

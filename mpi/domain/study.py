@@ -96,6 +96,10 @@ class StudyHeader:
     veterinary: bool = False
     several_patients: bool = False
     """More than one patient stands in the objects of this study."""
+    original_patient_ids: tuple[PatientId, ...] = ()
+    """What the patient id was before systems on the way changed it (Original Attributes Sequence, PS3.3 C.12.1.1.9)."""
+    accession_issuer: str | None = None
+    """Who issued the accession number: a local or universal entity id (0008,0051)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +116,5 @@ class GateAnswer:
     """Enterprise ids of the persons the identifiers point at, for the person who handles a hold."""
     verified: bool = True
     """False: it is attached by an override that nobody has confirmed yet; it goes on marked as not verified."""
+    readable: bool = False
+    """True: it is held, and may be read at once under its own header, marked as not verified; it is nobody's."""

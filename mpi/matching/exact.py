@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mpi.domain.person import NHS
 from mpi.domain.study import GateDecision, RuleOutcome, RuleResult
 from mpi.matching.dates import read_date
-from mpi.matching.gate_evidence import Evidence, KnownRecord, NumberState
+from mpi.matching.gate_evidence import Evidence, KnownRecord, NumberState, OwnSign
 from mpi.matching.gate_policy import CONFIGURED, KINDS, MANDATORY, GatePolicy
 from mpi.matching.gate_values import (
     Comparison,
@@ -32,6 +32,8 @@ class Finding(NamedTuple):
 
     result: RuleResult
     reason: str
+    missing: bool = False
+    """It failed because a value is not there, and not because it speaks against."""
 
 
 Parameters = Mapping[str, Any]
@@ -62,6 +64,8 @@ def _said(flag: str, passed: str, failed: str) -> _Test:
 
 def _study_of_no_other_person(evidence: Evidence, _parameters: Parameters) -> Finding:
     holder = evidence.study_person
+    if evidence.own_persons and evidence.person is not None and evidence.person.person_id not in evidence.own_persons:
+        return _failed("The study was made here, of another person.")
     if holder is None:
         return _passed("The study is not attached to anybody.")
     if evidence.person is not None and evidence.person.person_id == holder:
@@ -90,6 +94,22 @@ def _not_set_aside(evidence: Evidence, _parameters: Parameters) -> Finding:
     if evidence.set_aside:
         return _failed("A person has refused or detached this study, or its objects speak of different patients.")
     return _passed("No person has refused or detached this study.")
+
+
+_OWN_SIGNS = {
+    OwnSign.HELD_HERE: "The study was made here: it comes back, and may be a changed or partial copy.",
+    OwnSign.ORIGINAL_NUMBER: "The study carried a number of ours before another system changed it.",
+    OwnSign.OUR_NUMBER: "The patient id is a number of ours.",
+    OwnSign.OUR_ACCESSION: "The accession number is one of ours.",
+}
+
+
+def _not_our_own(evidence: Evidence, _parameters: Parameters) -> Finding:
+    if evidence.own_sign in _OWN_SIGNS:
+        return _failed(_OWN_SIGNS[evidence.own_sign])
+    if evidence.own_sign is OwnSign.HINT:
+        return _passed("Institution or study number look like ours, which alone says nothing.")
+    return _passed("Nothing says that the study was made here.")
 
 
 def _numbers_lead_to_one_person(evidence: Evidence, _parameters: Parameters) -> Finding:
@@ -173,8 +193,8 @@ def _compared(what: str, found: Comparison, *, missing_passes: bool = False) -> 
     if found.agreement is Agreement.DIFFERENT:
         return _failed(f"The {what} in the header differs from the index's.")
     where = "header" if found.agreement is Agreement.NOT_IN_HEADER else "index"
-    result = _nothing if missing_passes else _failed
-    return result(f"The {where} has no usable {what}.")
+    reason = f"The {where} has no usable {what}."
+    return _nothing(reason) if missing_passes else Finding(RuleResult.FAILED, reason, missing=True)
 
 
 def _birth_date(evidence: Evidence, _parameters: Parameters) -> Finding:
@@ -250,8 +270,9 @@ def _study_date(evidence: Evidence, parameters: Parameters) -> Finding:
         return _NOBODY
     text = evidence.header.study_date
     if text is None or not text.strip():
-        missing = _nothing if parameters["missing"] == "passes" else _failed
-        return missing("The header has no study date.")
+        reason = "The header has no study date."
+        passes = parameters["missing"] == "passes"
+        return _nothing(reason) if passes else Finding(RuleResult.FAILED, reason, missing=True)
     whole = read_date(text).whole
     if whole is None:
         return _failed("The study date is not a whole date.")
@@ -290,6 +311,7 @@ _TESTS: Mapping[str, _Test] = {
     "study-of-no-other-person": _study_of_no_other_person,
     "earlier-checks-agree": _earlier_checks_agree,
     "not-set-aside": _not_set_aside,
+    "not-our-own": _not_our_own,
     "numbers-lead-to-one-person": _numbers_lead_to_one_person,
     "number-on-one-person": _number_on_one_person,
     "numbers-known": _numbers_known,
@@ -312,11 +334,16 @@ _MAY_NOT_APPLY = frozenset({"sex", "study-date"})
 
 
 def evaluate(policy: GatePolicy, evidence: Evidence) -> tuple[RuleOutcome, ...]:
-    """The outcome of each rule of `policy`, in the order of `KINDS`. All are judged, also after one has failed."""
+    """The outcome of each rule of `policy`, in the order of `KINDS`. All are judged, also after one has failed.
+
+    Where a policy says that what is missing `asks`, that holds, also where the rule would refuse.
+    """
     outcomes = []
-    for rule in policy.rules:
+    for rule in policy.rules_for(evidence.arrival, evidence.header.modality):
         found = _TESTS[rule.id](evidence, rule.parameters)
-        outcomes.append(RuleOutcome(rule.id, found.result, rule.on_failure, found.reason))
+        asks = found.missing and rule.parameters.get("missing") == "asks"
+        on_failure = GateDecision.HOLD if asks else rule.on_failure
+        outcomes.append(RuleOutcome(rule.id, found.result, on_failure, found.reason))
     return tuple(outcomes)
 
 

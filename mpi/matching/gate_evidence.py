@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from mpi.domain.person import NHS, Demographics, ValueProblem
-from mpi.domain.study import PatientId, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, PatientId, StudyHeader
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.matching.rules import Standing, birth, family, given
@@ -89,6 +89,19 @@ def describe_two_people(earlier: Prepared, later: Prepared) -> bool:
     return Standing.DIFFERENT in (given(earlier, later), family(earlier, later))
 
 
+class OwnSign(StrEnum):
+    """What says that a study was made here, the strongest first; the last two alone are hints."""
+
+    HELD_HERE = "held-here"
+    """A site of ours has told of this very study."""
+    ORIGINAL_NUMBER = "original-number"
+    """Its original patient id, before a system on the way changed it, is a number of ours."""
+    OUR_NUMBER = "our-number"
+    OUR_ACCESSION = "our-accession"
+    HINT = "hint"
+    """The beginning of its UID or the institution is ours."""
+
+
 def _demographics(header: StudyHeader) -> Demographics:
     return Demographics(
         family_name=header.family_name,
@@ -132,6 +145,11 @@ class Evidence:
     """What other objects of this study said in earlier checks, each once."""
     set_aside: bool = False
     """A human has refused the study or taken it from somebody, or its objects speak of different patients."""
+    arrival: Arrival = NO_ARRIVAL
+    own_sign: OwnSign | None = None
+    """What says that it is a study of ours that comes back; the strongest counts."""
+    own_persons: frozenset[int] = frozenset()
+    """Of whom it was made, where a site of ours has told of this study."""
     chosen: bool = False
     """A human says that it is `person`: the numbers need not lead there, but none may lead elsewhere."""
     prepared: Prepared = field(init=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi.domain.errors import BadInput
-from mpi.domain.study import GateDecision
+from mpi.domain.study import Arrival, GateDecision, Origin, Urgency
 from mpi.matching import gate_overrides
 from mpi.matching.gate_overrides import OverrideRule
 
@@ -35,6 +35,36 @@ class PolicyRule:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rules that are otherwise for studies that came in a certain way. An empty set means any.
+
+    `rules` stand in the place of those of the policy with the same id; none can be left out by a section. `readable`:
+    what is held may be read at once under its own header, marked as not verified.
+    """
+
+    name: str
+    origins: frozenset[Origin]
+    modalities: frozenset[str]
+    urgency: Urgency | None
+    readable: bool
+    rules: tuple[PolicyRule, ...]
+
+    def fits(self, arrival: Arrival, modality: str | None) -> bool:
+        """Whether a study came in the way that the section is for."""
+        return (
+            (not self.origins or arrival.origin in self.origins)
+            and (not self.modalities or (modality or "").strip().upper() in self.modalities)
+            and self.urgency in (None, arrival.urgency)
+        )
+
+    def content(self) -> list[object]:
+        """What the hash of a policy covers."""
+        urgency = self.urgency.value if self.urgency else None
+        rules = sorted([rule.id, rule.on_failure.value, dict(rule.parameters)] for rule in self.rules)
+        return [self.name, sorted(self.origins), sorted(self.modalities), urgency, self.readable, rules]
+
+
 @dataclass(frozen=True)
 class GatePolicy:
     """A validated policy. Make one by `parse`, `load` or `load_default`."""
@@ -43,6 +73,8 @@ class GatePolicy:
     rules: tuple[PolicyRule, ...]
     overrides: tuple[OverrideRule, ...] = ()
     """Who may override which failed rule; whatever is not in it, nobody may."""
+    sections: tuple[Section, ...] = ()
+    """The first that fits a study counts."""
     name: str = "default"
     """The file it came from, for error texts only."""
 
@@ -53,7 +85,20 @@ class GatePolicy:
         content: dict[str, Any] = {"format": FORMAT, "version": self.version, "rules": rules}
         if self.overrides:
             content["overrides"] = [one.content() for one in self.overrides]
+        if self.sections:
+            content["sections"] = [one.content() for one in self.sections]
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def section(self, arrival: Arrival, modality: str | None) -> Section | None:
+        """The section for a study that came so; None: the rules of the policy as they stand."""
+        return next((one for one in self.sections if one.fits(arrival, modality)), None)
+
+    def rules_for(self, arrival: Arrival, modality: str | None) -> tuple[PolicyRule, ...]:
+        """The rules for a study that came so, in the order of `KINDS`."""
+        found = self.section(arrival, modality)
+        instead = {rule.id: rule for rule in found.rules} if found else {}
+        every = {rule.id: rule for rule in self.rules} | instead
+        return tuple(every[rule] for rule in KINDS if rule in every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +144,7 @@ KINDS: Mapping[str, _Kind] = {
     "study-of-no-other-person": _Kind(refuse_only=True),
     "earlier-checks-agree": _Kind(),
     "not-set-aside": _Kind(),
+    "not-our-own": _Kind(),
     "numbers-lead-to-one-person": _Kind(refuse_only=True),
     "number-on-one-person": _Kind(),
     "numbers-known": _Kind(),
@@ -109,23 +155,24 @@ KINDS: Mapping[str, _Kind] = {
         }
     ),
     "number-belongs-to-patient": _Kind(mandatory=False),
-    "birth-date": _Kind(),
-    "family-name": _Kind(parameters={"folding": _FOLDING}),
+    "birth-date": _Kind(parameters={"missing": _choice("fails", "asks")}),
+    "family-name": _Kind(parameters={"folding": _FOLDING, "missing": _choice("fails", "asks")}),
     "given-name": _Kind(
         parameters={
             "folding": _FOLDING,
+            "missing": _choice("fails", "asks"),
             "short_forms": _Parameter(True, lambda v: isinstance(v, bool), "true or false"),
         }
     ),
     "middle-names": _Kind(mandatory=False),
-    "sex": _Kind(parameters={"missing": _choice("passes", "fails")}),
+    "sex": _Kind(parameters={"missing": _choice("passes", "fails", "asks")}),
     "records-agree": _Kind(),
     "not-restricted": _Kind(),
     "no-open-review": _Kind(),
     "no-do-not-link": _Kind(),
     "study-date": _Kind(
         parameters={
-            "missing": _choice("fails", "passes"),
+            "missing": _choice("fails", "passes", "asks"),
             "days_before_birth": _days(1, 31),
             "days_after_death": _days(7, 366),
             "days_ahead": _days(1, 31),
@@ -134,7 +181,7 @@ KINDS: Mapping[str, _Kind] = {
 }
 """Every rule there is, in the order in which outcomes are shown."""
 
-CAME_LATER = frozenset({"earlier-checks-agree", "not-set-aside"})
+CAME_LATER = frozenset({"earlier-checks-agree", "not-set-aside", "not-our-own"})
 """Mandatory rules that earlier policy files need not have: where one is left out, it holds."""
 
 MANDATORY = frozenset(rule for rule, kind in KINDS.items() if kind.mandatory)
@@ -147,7 +194,7 @@ def parse(text: str, name: str) -> GatePolicy:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidPolicy(f"{name}: {error}") from error
-    unknown = sorted(data.keys() - {"format", "version", "rule", "override"})
+    unknown = sorted(data.keys() - {"format", "version", "rule", "override", "section"})
     if unknown:
         raise InvalidPolicy(f"{name}: unknown key {unknown[0]!r}")
     if data.get("format") != FORMAT:
@@ -167,6 +214,7 @@ def parse(text: str, name: str) -> GatePolicy:
         version.strip(),
         tuple(sorted(rules, key=lambda rule: order.index(rule.id))),
         _overrides(data.get("override", []), name),
+        _sections(data.get("section", []), name),
         name,
     )
 
@@ -175,6 +223,51 @@ def _overrides(rows: object, name: str) -> tuple[OverrideRule, ...]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InvalidPolicy(f"{name}: write [[override]], one for each")
     return tuple(gate_overrides.read(row, KINDS, lambda text: InvalidPolicy(f"{name}: {text}")) for row in rows)
+
+
+_SECTION_KEYS = frozenset({"name", "origins", "modalities", "urgency", "readable", "rule"})
+
+
+def _sections(rows: object, name: str) -> tuple[Section, ...]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidPolicy(f"{name}: write [[section]], one for each")
+    return tuple(_section(row, name) for row in rows)
+
+
+def _section(row: Mapping[str, Any], name: str) -> Section:
+    title = row.get("name")
+    if not isinstance(title, str) or not title.strip():
+        raise InvalidPolicy(f"{name}: a section needs a name")
+    at = f"{name}: section {title}"
+    unknown = sorted(row.keys() - _SECTION_KEYS)
+    if unknown:
+        raise InvalidPolicy(f"{at}: unknown key {unknown[0]!r}")
+    readable, urgency = row.get("readable", False), row.get("urgency")
+    if urgency not in (None, *Urgency):
+        raise InvalidPolicy(f"{at}: urgency must be {' or '.join(Urgency)}")
+    if not isinstance(readable, bool) or (readable and urgency != Urgency.EMERGENCY):
+        raise InvalidPolicy(f"{at}: only what is an emergency can be readable")
+    origins = _listed(row, "origins", at)
+    if not origins <= set(Origin):
+        raise InvalidPolicy(f"{at}: origins must be among {', '.join(Origin)}")
+    rules = [_rule(one, at) for one in row.get("rule", [])]
+    if len({rule.id for rule in rules}) < len(rules):
+        raise InvalidPolicy(f"{at}: a rule stands twice")
+    return Section(
+        title.strip(),
+        frozenset(Origin(one) for one in origins),
+        frozenset(one.upper() for one in _listed(row, "modalities", at)),
+        Urgency(urgency) if urgency else None,
+        readable,
+        tuple(rules),
+    )
+
+
+def _listed(row: Mapping[str, Any], key: str, at: str) -> set[str]:
+    said = row.get(key, [])
+    if not isinstance(said, list) or not all(isinstance(one, str) and one.strip() for one in said):
+        raise InvalidPolicy(f"{at}: {key} must be a list of texts")
+    return set(said)
 
 
 def _rule(row: Mapping[str, Any], name: str) -> PolicyRule:

@@ -40,6 +40,7 @@ class _Study:
         self._differ: set[str] = set()
         self._flags: set[str] = set()
         self._other_ids: dict[PatientId, None] = {}
+        self._original_ids: dict[PatientId, None] = {}
 
     def add(self, header: StudyHeader) -> None:
         """Take one more object into account."""
@@ -53,6 +54,7 @@ class _Study:
             self._differ.add("patient_id")
         self._flags |= {name for name in FLAGS if getattr(header, name)}
         self._other_ids.update(dict.fromkeys(header.other_patient_ids))
+        self._original_ids.update(dict.fromkeys(header.original_patient_ids))
 
     def header(self) -> StudyHeader:
         """The study's header."""
@@ -63,7 +65,8 @@ class _Study:
         }
         flags: dict[str, Any] = {name: name in self._flags for name in FLAGS}
         flags["several_patients"] |= not self._differ.isdisjoint({"patient_id", *MUST_AGREE})
-        return replace(self._first, other_patient_ids=tuple(self._other_ids), **(sure | told | flags))
+        ids = {"other_patient_ids": tuple(self._other_ids), "original_patient_ids": tuple(self._original_ids)}
+        return replace(self._first, **(ids | sure | told | flags))
 
 
 def _key(patient_id: PatientId | None) -> tuple[str | None, ...] | None:

@@ -128,6 +128,10 @@ class KnownStudyTable:
             "updated_at": self._trail.now,
         }
 
+    def of_study(self, study_uid: str) -> list[StoredKnownStudy]:
+        """What was told of this study under any number, withdrawn or not."""
+        return [_row(row) for row in self._connection.execute(_same_uids, {"uids": [study_uid]})]
+
     def of_records(self, records: Iterable[tuple[int, Identifier]]) -> list[StoredKnownStudy]:
         """What was told of these records, and of their numbers before the index knew them."""
         known = dict(records)

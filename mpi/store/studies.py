@@ -118,6 +118,7 @@ _held_for = (
     )
     .distinct()
 )
+_uids = select(t.c.study_uid).where(t.c.study_uid > bindparam("after")).order_by(t.c.study_uid).limit(bindparam("most"))
 _check = select(study_check).where(study_check.c.id == bindparam("check_id"))
 _latest_check = (
     select(study_check)
@@ -211,6 +212,10 @@ class Studies:
         """The held studies of which some check led to any of these persons."""
         wanted = sorted(person_ids)
         return list(self._connection.execute(_held_for, {"ids": wanted}).scalars()) if wanted else []
+
+    def uids(self, after: str, most: int) -> list[str]:
+        """The next studies after this UID, in order of UID."""
+        return list(self._connection.execute(_uids, {"after": after, "most": most}).scalars())
 
     def history(self, study_uid: str) -> list[StudyChange]:
         """All steps of a study, oldest first."""

@@ -293,6 +293,7 @@ def _study_body(answer: GateAnswer) -> dict[str, Any]:
         ],
         "study": answer.study_uid,
         "verified": answer.verified,
+        "readable": answer.readable,
         "policy_version": answer.policy_version,
         "policy_hash": answer.policy_hash,
     }

@@ -5,7 +5,7 @@ from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, String
 from apiflask.validators import Length, OneOf, Range
 
 from mpi.domain.decision import Outcome
-from mpi.domain.study import GateDecision, RuleResult
+from mpi.domain.study import GateDecision, Origin, RuleResult, Urgency
 from mpi.services.changes import MOST
 from mpi.services.decisions import Operation
 
@@ -142,6 +142,19 @@ class ChangedPerson(Schema):
     identifiers = List(Nested(ChangedIdentifier), allow_none=True)
 
 
+class ArrivalRequest(Schema):
+    """How a study came; what is left out is not known."""
+
+    origin = String(load_default="unknown", validate=OneOf([o.value for o in Origin]))
+    by = String(
+        load_default=None,
+        allow_none=True,
+        validate=Length(max=64),
+        metadata={"description": "Who sent it: a calling AE title, a partner, a reading station"},
+    )
+    urgency = String(load_default="routine", validate=OneOf([u.value for u in Urgency]))
+
+
 class RuleAnswer(Schema):
     """One rule of the gate and what it found."""
 
@@ -160,6 +173,7 @@ class StudyAnswer(Schema):
     rules = List(Nested(RuleAnswer))
     study = String(metadata={"description": "Study Instance UID"})
     verified = Boolean(metadata={"description": "false: attached by an override that nobody has confirmed yet"})
+    readable = Boolean(metadata={"description": "true: held, and may be read at once under its own header"})
     policy_version = String()
     policy_hash = String()
 

@@ -26,6 +26,17 @@ def changed(old: str, new: str) -> str:
     return SHIPPED.replace(old, new)
 
 
+def override(rule: str, **said: str) -> str:
+    """One more override, otherwise right."""
+    values = {"roles": '["gate-operator"]', "reasons": '["x"]'} | said
+    return f'\n[[override]]\nrule = "{rule}"\n' + "".join(f"{key} = {value}\n" for key, value in values.items())
+
+
+def section(body: str) -> str:
+    """One more section that says this."""
+    return f'\n[[section]]\nname = "one more"\n{body}\n'
+
+
 def without(rule: str) -> str:
     """The shipped policy without one rule."""
     first, rest = SHIPPED.split(f'[[rule]]\nid = "{rule}"\n')
@@ -47,8 +58,24 @@ INVALID = [
     ("another person's study only held", changed('"study-of-no-other-person"\non_failure = "refuse"', '"study-of-no-other-person"\non_failure = "hold"'), "on_failure must be refuse"),
     ("numbers of two people only held", changed('"numbers-lead-to-one-person"\non_failure = "refuse"', '"numbers-lead-to-one-person"\non_failure = "hold"'), "on_failure must be refuse"),
     ("a parameter that does not exist", changed(BIRTH, BIRTH + "\ntolerance_days = 3"), "has no parameter 'tolerance_days'"),
-    ("a missing birth date that passes", changed(BIRTH, BIRTH + '\nmissing = "passes"'), "has no parameter 'missing'"),
-    ("a value that does not exist", changed(SEX, SEX.replace("passes", "asks")), 'missing must be "passes" or "fails"'),
+    ("a missing birth date that passes", changed(BIRTH, BIRTH + '\nmissing = "passes"'), 'missing must be "fails" or "asks"'),
+    ("a value that does not exist", changed(SEX, SEX.replace("passes", "guesses")), 'missing must be "passes" or "fails" or "asks"'),
+    ("an override of what nobody may override", SHIPPED + override("one-patient"), "nobody may override this rule"),
+    ("an override of numbers of two people", SHIPPED + override("numbers-lead-to-one-person"), "nobody may override this rule"),
+    ("an override of a rule that does not exist", SHIPPED + override("shoe-size"), "there is no rule 'shoe-size'"),
+    ("an override by a machine", SHIPPED + override("sex", roles='["service"]'), "roles must be among"),
+    ("an override by nobody", SHIPPED + override("sex", roles="[]"), "roles must be a list of texts"),
+    ("an override without reasons", SHIPPED + override("sex", reasons="[]"), "reasons must be a list of texts"),
+    ("an override for ever", SHIPPED + override("sex", hours="100000"), "hours must be a whole number"),
+    ("an override with an unknown key", SHIPPED + override("sex", forever="true"), "unknown key 'forever'"),
+    ("a section that leaves the birth date out", SHIPPED + section('[[section.rule]]\nid = "birth-date"\non_failure = "attach"'), "on_failure must be hold or refuse"),
+    ("a section in which a missing birth date passes", SHIPPED + section('[[section.rule]]\nid = "birth-date"\non_failure = "hold"\nmissing = "passes"'), 'missing must be "fails" or "asks"'),
+    ("a section that only holds numbers of two people", SHIPPED + section('[[section.rule]]\nid = "numbers-lead-to-one-person"\non_failure = "hold"'), "on_failure must be refuse"),
+    ("a section of an unknown origin", SHIPPED + section('origins = ["pigeon"]'), "origins must be among"),
+    ("a section of an unknown urgency", SHIPPED + section('urgency = "soon"'), "urgency must be"),
+    ("a section without a name", SHIPPED + '\n[[section]]\norigins = ["disc"]\n', "a section needs a name"),
+    ("a routine study that is readable", SHIPPED + section("readable = true"), "only what is an emergency can be readable"),
+    ("a section with an unknown key", SHIPPED + section("colour = 3"), "unknown key 'colour'"),
     ("a number where a truth is wanted", changed("short_forms = true", "short_forms = 1"), "short_forms must be true or false"),
     ("days out of bounds", changed("days_after_death = 7", "days_after_death = 5000"), "days_after_death must be a whole number"),
     ("a truth where days are wanted", changed("days_ahead = 1", "days_ahead = true"), "days_ahead must be a whole number"),

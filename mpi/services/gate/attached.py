@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mpi.config import Config
-from mpi.domain.study import GateDecision, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, GateDecision, StudyHeader
 from mpi.domain.study_override import OverrideState
 from mpi.matching.gate_policy import GatePolicy
 from mpi.services.gate.evidence import header_of
@@ -33,7 +33,9 @@ def holder(unit: UnitOfWork, person_id: int) -> int:
     return unit.persons.survivor(unit.persons.get([person_id])[person_id]).id
 
 
-def judge_study(unit: UnitOfWork, config: Config, policy: GatePolicy, header: StudyHeader) -> Judged:
+def judge_study(
+    unit: UnitOfWork, config: Config, policy: GatePolicy, header: StudyHeader, arrival: Arrival = NO_ARRIVAL
+) -> Judged:
     """What `policy` says of an object of a study; one that is attached by an override is judged by what it covers.
 
     An override covers the very patient it was made for: an object that names its patient otherwise is judged without.
@@ -41,8 +43,8 @@ def judge_study(unit: UnitOfWork, config: Config, policy: GatePolicy, header: St
     study = unit.studies.get(header.study_uid)
     override = holding_override(unit, study) if study is not None and study.person_id is not None else None
     if study is None or study.person_id is None or override is None or speaks_of_another(unit, study, header):
-        return judge(unit, config, policy, header)
-    judged = judge(unit, config, policy, header, chosen=holder(unit, study.person_id))
+        return judge(unit, config, policy, header, arrival=arrival)
+    judged = judge(unit, config, policy, header, chosen=holder(unit, study.person_id), arrival=arrival)
     if set(judged.unmet) <= set(override.rules):
         return replace(judged, decision=GateDecision.ATTACH, record_id=study.record_id, verified=study.verified)
     return judged

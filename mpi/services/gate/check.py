@@ -19,9 +19,10 @@ from mpi.domain.study import (
     StudyHeader,
 )
 from mpi.domain.study_life import Standing, StudyChange
-from mpi.matching.gate_policy import CONFIGURED, GatePolicy, InvalidPolicy, load, load_default
+from mpi.matching.gate_policy import GatePolicy, load, load_default
 from mpi.services.gate import life
 from mpi.services.gate.attached import judge_study
+from mpi.services.gate.issuers import check_issuers
 from mpi.services.gate.judge import UNFINISHED, Judged, answer, write_check
 from mpi.services.gate.known import known
 from mpi.services.gate.rechecks import Rechecks
@@ -57,7 +58,7 @@ class Gate:
 
     def __init__(self, store: Store, config: Config, policy: GatePolicy) -> None:
         """Raises `InvalidPolicy` when the policy trusts an authority that is not configured."""
-        _check_issuers(policy, config)
+        check_issuers(policy, config)
         self._store = store
         self._config = config
         self._policy = policy
@@ -96,7 +97,7 @@ class Gate:
         with self._store.writing(identities=True) as unit:
             try:
                 with unit.savepoint():
-                    judged = judge_study(unit, self._config, self._policy, header)
+                    judged = judge_study(unit, self._config, self._policy, header, arrival)
             except TemporaryFailure as error:
                 raise _NotJudged(str(error)) from error
             except Exception:
@@ -154,12 +155,3 @@ class Gate:
         with self._store.reading() as unit:
             known(unit, actor, study_uid)
             return unit.studies.history(study_uid)
-
-
-def _check_issuers(policy: GatePolicy, config: Config) -> None:
-    for rule in policy.rules:
-        issuers = rule.parameters.get("trusted_issuers", CONFIGURED)
-        for code in [] if issuers == CONFIGURED else issuers:
-            found = config.authority(code)
-            if found is None or found.code != code:
-                raise InvalidPolicy(f"{policy.name}: rule {rule.id} trusts {code!r}, which is no configured authority")

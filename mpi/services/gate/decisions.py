@@ -6,7 +6,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict
 from mpi.domain.roles import Permission, check_actor
-from mpi.domain.study import GateDecision, StudyHeader
+from mpi.domain.study import Arrival, GateDecision, StudyHeader
 from mpi.domain.study_override import OverrideStep
 from mpi.domain.text import storable
 from mpi.matching.gate_policy import GatePolicy
@@ -75,7 +75,7 @@ class StudyDecisions:
         if last is None:
             raise Conflict("the study was never checked")
         header = header_of(last.header)
-        judged = judge(unit, self._config, self._policy, header, let_in=True)
+        judged = judge(unit, self._config, self._policy, header, let_in=True, arrival=last.arrival)
         person_id, record_id = _attaches(judged)
         check_reach(unit, actor, person_id)
         # Written down while the study is not attached: it follows its check, and the human's step comes after it.
@@ -88,8 +88,9 @@ class StudyDecisions:
     def _keep(self, unit: UnitOfWork, actor: Actor, study: StoredStudy, reason: str) -> None:
         if study.person_id is None or study.doubt is None or study.check_id is None:
             raise Conflict("the study is not in doubt")
-        header = header_of(unit.studies.check(study.check_id).header)
-        person_id, verified = self._holds_for(unit, study, header)
+        check = unit.studies.check(study.check_id)
+        header = header_of(check.header)
+        person_id, verified = self._holds_for(unit, study, header, check.arrival)
         if person_id != holder(unit, study.person_id):
             raise Conflict("the header that it was attached by leads to another person now")
         if verified and not study.verified:
@@ -97,15 +98,17 @@ class StudyDecisions:
         unit.studies.clear(study, reason, event=AuditEvent(actor, Action.STUDY_CLEARED))
         tasks.settle(unit, actor, study.study_uid, "kept where it is by a human")
 
-    def _holds_for(self, unit: UnitOfWork, study: StoredStudy, header: StudyHeader) -> tuple[int, bool]:
+    def _holds_for(
+        self, unit: UnitOfWork, study: StoredStudy, header: StudyHeader, arrival: Arrival
+    ) -> tuple[int, bool]:
         """The person for whom the header that a study was attached by holds, and whether without an open override."""
         override = holding_override(unit, study)
         if override is not None and study.person_id is not None:
             person_id = holder(unit, study.person_id)
-            chosen = judge(unit, self._config, self._policy, header, let_in=True, chosen=person_id)
+            chosen = judge(unit, self._config, self._policy, header, let_in=True, chosen=person_id, arrival=arrival)
             if set(chosen.unmet) <= set(override.rules):
                 return person_id, study.verified
-        return _attaches(judge(unit, self._config, self._policy, header, let_in=True))[0], True
+        return _attaches(judge(unit, self._config, self._policy, header, let_in=True, arrival=arrival))[0], True
 
 
 def _attaches(judged: Judged) -> tuple[int, int]:

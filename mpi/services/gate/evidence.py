@@ -7,7 +7,7 @@ from datetime import date
 
 from mpi.config import Authority, Config
 from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER
-from mpi.domain.study import PatientId, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, PatientId, StudyHeader
 from mpi.domain.study_life import Doubt
 from mpi.matching import nhs_number
 from mpi.matching.gate_evidence import (
@@ -21,6 +21,7 @@ from mpi.matching.gate_evidence import (
 from mpi.matching.prepare import prepare
 from mpi.matching.prepared import Prepared
 from mpi.services import numbers
+from mpi.services.gate import own
 from mpi.store.persons import DECISION
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
@@ -29,7 +30,13 @@ _HEADER_FIELDS = {one.name for one in fields(StudyHeader)}
 TRUSTED_KINDS = ("hospital", "national")
 
 
-def gather(unit: UnitOfWork, config: Config, header: StudyHeader, chosen: int | None = None) -> Evidence:
+def gather(
+    unit: UnitOfWork,
+    config: Config,
+    header: StudyHeader,
+    chosen: int | None = None,
+    arrival: Arrival = NO_ARRIVAL,
+) -> Evidence:
     """The evidence about `header`: where its numbers lead, what is known of the person and of the study.
 
     `chosen` is the person a human says it is; None: whom the numbers lead to.
@@ -42,6 +49,9 @@ def gather(unit: UnitOfWork, config: Config, header: StudyHeader, chosen: int | 
         numbers=followed,
         person=_person(unit, followed) if chosen is None else _known(unit, chosen),
         chosen=chosen is not None,
+        arrival=arrival,
+        own_sign=own.sign_of(unit, config, header),
+        own_persons=own.made_of(unit, config, header.study_uid),
         study_person=next(iter(holder), None),
         earlier_persons=_survivors(unit, unit.studies.persons_of_checks(header.study_uid)),
         today=date.fromisoformat(unit.now[:10]),
@@ -55,8 +65,14 @@ def header_of(stored: str) -> StudyHeader:
     said = json.loads(stored)
     patient = said.pop("patient_id")
     others = tuple(PatientId(**one) for one in said.pop("other_patient_ids"))
+    before = tuple(PatientId(**one) for one in said.pop("original_patient_ids", ()))
     known = {name: said[name] for name in _HEADER_FIELDS & said.keys()}
-    return StudyHeader(patient_id=PatientId(**patient) if patient else None, other_patient_ids=others, **known)
+    return StudyHeader(
+        patient_id=PatientId(**patient) if patient else None,
+        other_patient_ids=others,
+        original_patient_ids=before,
+        **known,
+    )
 
 
 def hinted(unit: UnitOfWork, config: Config, header: StudyHeader) -> frozenset[int]:

@@ -36,6 +36,8 @@ class Judged:
     candidates: tuple[str, ...] = ()
     verified: bool = True
     """False: it goes on by an override that nobody has confirmed yet."""
+    readable: bool = False
+    """True: it is held, and may be read at once under its own header, marked as not verified."""
 
     @property
     def failed(self) -> list[str]:
@@ -70,20 +72,23 @@ def judge(
     *,
     let_in: bool = False,
     chosen: int | None = None,
+    arrival: Arrival = NO_ARRIVAL,
 ) -> Judged:
     """What `policy` says of a study with this header, and whose the numbers are.
 
     With `let_in` it does not count that a human has set the study aside: a human lets it in again now. `chosen` as in
     `gather`.
     """
-    evidence = gather(unit, config, header, chosen)
+    evidence = gather(unit, config, header, chosen, arrival)
     if let_in:
         evidence = replace(evidence, set_aside=False)
     rules = evaluate(policy, evidence)
     decision = decide(rules)
     person_id = evidence.person.person_id if evidence.person else None
     candidates = _candidates(unit, config, evidence)
-    return Judged(decision, rules, person_id, _record(evidence), candidates)
+    section = policy.section(arrival, header.modality)
+    readable = section is not None and section.readable and decision is GateDecision.HOLD
+    return Judged(decision, rules, person_id, _record(evidence), candidates, readable=readable)
 
 
 def write_check(
@@ -106,6 +111,7 @@ def write_check(
         policy_version=policy.version,
         policy_hash=policy.hash,
         arrival=arrival,
+        readable=judged.readable,
     )
     detail = {
         "decision": judged.decision.value,
@@ -135,6 +141,7 @@ def answer(policy: GatePolicy, header: StudyHeader, judged: Judged) -> GateAnswe
         policy_hash=policy.hash,
         candidates=judged.candidates,
         verified=judged.verified,
+        readable=judged.readable,
     )
 
 

@@ -144,7 +144,7 @@ class Overrides:
         return record, holder(unit, link.person_id)
 
     def _judge(self, unit: UnitOfWork, check: StoredCheck, person_id: int) -> Judged:
-        return judge(unit, self._config, self._policy, header_of(check.header), chosen=person_id)
+        return judge(unit, self._config, self._policy, header_of(check.header), chosen=person_id, arrival=check.arrival)
 
     def _attach(
         self, unit: UnitOfWork, actor: Actor, study: StoredStudy, new: NewOverride, reason: str, *, verified: bool

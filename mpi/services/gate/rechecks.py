@@ -98,8 +98,9 @@ class Rechecks:
         """What the rules say of the header of a check; None where that could not be finished."""
         try:
             with unit.savepoint():
-                header = header_of(unit.studies.check(check_id).header)
-                return judge(unit, self._config, self._policy, header, chosen=chosen)
+                check = unit.studies.check(check_id)
+                header = header_of(check.header)
+                return judge(unit, self._config, self._policy, header, chosen=chosen, arrival=check.arrival)
         except TemporaryFailure:
             raise
         except Exception:
