@@ -12,7 +12,7 @@ MUST_AGREE = ("family_name", "given_name", "middle_name", "birth_date", "sex")
 """What makes one patient, beside the patient id: two values of one of these are two patients."""
 FIRST_COUNTS = ("modality", "institution", "source_ae")
 """What objects of one study may well differ in: the first value tells."""
-TOLD = ("study_date", "accession_number", *FIRST_COUNTS)
+TOLD = ("study_date", "accession_number", "accession_issuer", *FIRST_COUNTS)
 FLAGS = ("identity_removed", "trial", "quality_control", "veterinary", "several_patients")
 
 

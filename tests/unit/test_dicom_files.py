@@ -347,7 +347,7 @@ def put(folder: Path, name: str, **values: Any) -> Path:
 
 
 def test_every_field_of_a_header_has_a_way_of_being_joined() -> None:
-    own = {"study_uid", "patient_id", "other_patient_ids"}
+    own = {"study_uid", "patient_id", "other_patient_ids", "original_patient_ids"}
     assert {f.name for f in fields(StudyHeader)} == own | {
         *joined_header.MUST_AGREE,
         *joined_header.TOLD,

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpi.dicom import attributes, discs
+from mpi.dicom import attributes
 from mpi.dicom.header import header_from_json
 from mpi.domain.errors import BadInput
 from mpi.domain.study import PatientId, StudyHeader
+from mpi.matching import joined_header
 
 UID = "1.2.826.0.1.3680043.10.1"
 
@@ -107,7 +108,7 @@ FLAGS = [
 @pytest.mark.parametrize(("elements", "flag"), [pytest.param(e, f, id=i) for i, e, f in FLAGS])
 def test_what_the_object_says_of_itself(elements: dict[str, Any], flag: str) -> None:
     found = read(study(**elements))
-    assert [name for name in discs.FLAGS if getattr(found, name)] == ([flag] if flag else [])
+    assert [name for name in joined_header.FLAGS if getattr(found, name)] == ([flag] if flag else [])
 
 
 REFUSED = [
