@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, insert, or_, select, text
 
 from mpi.domain.audit import Action, AuditEvent
+from mpi.store.plain import Fixed
 from mpi.store.statements import Statements
 from mpi.store.tables import audit_event as t
 
@@ -19,8 +20,8 @@ GENESIS = "0" * 64
 _CHAIN_LOCK = 0x4D504902
 
 _insert = insert(t)
-_head = select(t.c.seq, t.c.hash).order_by(t.c.seq.desc()).limit(1)
-_lock = text("SELECT pg_advisory_xact_lock(:key)")
+_head = Fixed(select(t.c.seq, t.c.hash).order_by(t.c.seq.desc()).limit(1))
+_lock = Fixed(text("SELECT pg_advisory_xact_lock(:key)"))
 _walk = (
     select(
         t.c.seq,
@@ -85,8 +86,8 @@ def append(connection: Statements, events: Sequence[tuple[str, AuditEvent]]) -> 
     if not events:
         return
     if connection.dialect.name == "postgresql":
-        connection.execute(_lock, {"key": _CHAIN_LOCK})
-    head = connection.execute(_head).first()
+        connection.ask(_lock, {"key": _CHAIN_LOCK})
+    head = connection.ask(_head, {}).first()
     seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
     rows = []
     for at, event in events:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Boolean, Text, and_, bindparam, func, insert, or_, select, update
 
 from mpi.domain.audit import AuditEvent
+from mpi.store.plain import Fixed
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import inbox_message as t
@@ -77,12 +78,12 @@ _known = select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_i
     t.c.facility == bindparam("facility"),
     t.c.control_id == bindparam("control_id"),
 )
-_known_bytes = _known.where(t.c.digest == bindparam("digest"))
-_used = _known.where(t.c.state != TEMPORARY).limit(1)
+_known_bytes = Fixed(_known.where(t.c.digest == bindparam("digest")))
+_used = Fixed(_known.where(t.c.state != TEMPORARY).limit(1))
 _insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
-_get = select(t).where(t.c.id == bindparam("message_id"))
+_get = Fixed(select(t).where(t.c.id == bindparam("message_id")))
 _failed = select(t).where(t.c.state != FINAL).order_by(t.c.id).limit(bindparam("most"))
 _NOT_ACCEPTED = or_(t.c.state.in_((TEMPORARY, CONFLICT)), and_(t.c.state == FINAL, t.c.ack.in_(("AE", "AR"))))
 _chosen = (
@@ -125,7 +126,7 @@ class InboxTable:
 
         Looked up by its bytes: a sender that gives all its messages one control id costs no more than another.
         """
-        return self._connection.execute(_known_bytes, {**_sender(arrival), "digest": arrival.digest}).first()
+        return self._connection.ask(_known_bytes, {**_sender(arrival), "digest": arrival.digest}).first()
 
     def control_id_used(self, arrival: Arrival) -> bool:
         """Whether the same sender used this control id for a message that had its final answer.
@@ -134,7 +135,7 @@ class InboxTable:
         """
         if not arrival.control_id:
             return False
-        return self._connection.execute(_used, _sender(arrival)).first() is not None
+        return self._connection.ask(_used, _sender(arrival)).first() is not None
 
     def store(self, arrival: Arrival) -> int:
         """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""
@@ -165,7 +166,7 @@ class InboxTable:
 
     def get(self, message_id: int) -> StoredMessage | None:
         """The message with this id; None when there is none."""
-        row = self._connection.execute(_get, {"message_id": message_id}).first()
+        row = self._connection.ask(_get, {"message_id": message_id}).first()
         return StoredMessage(*row) if row else None
 
     def unfinished(self, most: int = 1000) -> list[StoredMessage]:

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, insert, select, update
 
 from mpi.domain.audit import AuditEvent
+from mpi.store.plain import Fixed
 from mpi.store.records import ACTIVE, TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import source_record, trace_result
 from mpi.store.tables import superseded_number as t
 
-_any = select(t.c.id).where(t.c.valid_to.is_(None)).limit(1)
-_successor = select(t.c.new_number).where(t.c.old_number == bindparam("old"), t.c.valid_to.is_(None))
+_any = Fixed(select(t.c.id).where(t.c.valid_to.is_(None)).limit(1))
+_successor = Fixed(select(t.c.new_number).where(t.c.old_number == bindparam("old"), t.c.valid_to.is_(None)))
 _predecessors = (
     select(t.c.old_number, t.c.new_number, t.c.source, t.c.valid_from)
     .where(t.c.new_number.in_(bindparam("new", expanding=True)), t.c.valid_to.is_(None))
@@ -62,11 +63,11 @@ class Numbers:
     def survivor(self, number: str) -> str:
         """The number that stands for `number` now: itself, or the end of its chain."""
         if self._none is None:  # one look a transaction: most indexes have none
-            self._none = self._connection.execute(_any).first() is None
+            self._none = self._connection.ask(_any, {}).first() is None
         if self._none:
             return number
         seen = {number}
-        while (found := self._connection.execute(_successor, {"old": number}).scalar()) and found not in seen:
+        while (found := self._connection.ask(_successor, {"old": number}).scalar()) and found not in seen:
             number = found
             seen.add(number)
         return number

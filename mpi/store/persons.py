@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 from mpi.domain.audit import AuditEvent
 from mpi.domain.enterprise_id import new_enterprise_id
 from mpi.store import study_events
+from mpi.store.plain import Fixed
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import do_not_link, link, person, study
@@ -69,24 +70,24 @@ class StoredLink(NamedTuple):
 
 
 _insert_person = insert(person)
-_person_by_eid = select(person).where(person.c.enterprise_id == bindparam("enterprise_id"))
-_persons_by_id = select(person).where(person.c.id.in_(bindparam("ids", expanding=True)))
+_person_by_eid = Fixed(select(person).where(person.c.enterprise_id == bindparam("enterprise_id")))
+_persons_by_id = Fixed(select(person).where(person.c.id.in_(bindparam("ids", expanding=True))))
 _merged_into = select(person.c.id).where(person.c.merged_into.in_(bindparam("ids", expanding=True)))
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
 _studies_follow = update(study).where(study_events.of_number).values(person_id=bindparam("to_person"))
 _end_link = update(link).where(link.c.id == bindparam("link_id"))
-_current_link = select(link).where(link.c.record_id == bindparam("record_id"), link.c.valid_to.is_(None))
-_links_of_records = (
+_current_link = Fixed(select(link).where(link.c.record_id == bindparam("record_id"), link.c.valid_to.is_(None)))
+_links_of_records = Fixed(
     select(link).where(link.c.record_id.in_(bindparam("ids", expanding=True))).order_by(link.c.valid_from, link.c.id)
 )
-_members = (
+_members = Fixed(
     select(link)
     .where(link.c.person_id.in_(bindparam("ids", expanding=True)), link.c.valid_to.is_(None))
     .order_by(link.c.record_id)
 )
-_ever = (
+_ever = Fixed(
     select(link).where(link.c.person_id.in_(bindparam("ids", expanding=True))).order_by(link.c.valid_from, link.c.id)
 )
 _count_links = select(link.c.how, func.count()).where(link.c.valid_to.is_(None)).group_by(link.c.how)
@@ -104,14 +105,18 @@ _protections = (
 )
 _insert_apart = insert(do_not_link)
 _end_apart = update(do_not_link).where(do_not_link.c.id == bindparam("apart_id"))
-_apart_pair = select(do_not_link.c.id, do_not_link.c.kind).where(
-    do_not_link.c.record_low == bindparam("low"),
-    do_not_link.c.record_high == bindparam("high"),
-    do_not_link.c.valid_to.is_(None),
+_apart_pair = Fixed(
+    select(do_not_link.c.id, do_not_link.c.kind).where(
+        do_not_link.c.record_low == bindparam("low"),
+        do_not_link.c.record_high == bindparam("high"),
+        do_not_link.c.valid_to.is_(None),
+    )
 )
-_apart_of = select(do_not_link).where(
-    do_not_link.c.valid_to.is_(None),
-    (do_not_link.c.record_low == bindparam("record_id")) | (do_not_link.c.record_high == bindparam("record_id")),
+_apart_of = Fixed(
+    select(do_not_link).where(
+        do_not_link.c.valid_to.is_(None),
+        (do_not_link.c.record_low == bindparam("record_id")) | (do_not_link.c.record_high == bindparam("record_id")),
+    )
 )
 
 
@@ -150,7 +155,7 @@ class Persons:
 
     def by_enterprise_id(self, enterprise_id: str) -> StoredPerson | None:
         """The person with this enterprise id, merged or not; None when there is none."""
-        row = self._connection.execute(_person_by_eid, {"enterprise_id": enterprise_id}).first()
+        row = self._connection.ask(_person_by_eid, {"enterprise_id": enterprise_id}).first()
         return StoredPerson(*row) if row else None
 
     def get(self, ids: Iterable[int]) -> dict[int, StoredPerson]:
@@ -158,7 +163,7 @@ class Persons:
         wanted = list(ids)
         if not wanted:
             return {}
-        return {row.id: StoredPerson(*row) for row in self._connection.execute(_persons_by_id, {"ids": wanted})}
+        return {row.id: StoredPerson(*row) for row in self._connection.ask(_persons_by_id, {"ids": wanted})}
 
     def survivor(self, found: StoredPerson) -> StoredPerson:
         """The person that stands for `found` now."""
@@ -223,23 +228,23 @@ class Persons:
 
     def current_link(self, record_id: int) -> StoredLink | None:
         """The link that stands for a record; None when it has none (a merged record)."""
-        row = self._connection.execute(_current_link, {"record_id": record_id}).first()
+        row = self._connection.ask(_current_link, {"record_id": record_id}).first()
         return _link(row) if row else None
 
     def links_of(self, record_ids: Iterable[int]) -> list[StoredLink]:
         """All links these records ever had, oldest first."""
         wanted = list(record_ids)
-        return [_link(row) for row in self._connection.execute(_links_of_records, {"ids": wanted})] if wanted else []
+        return [_link(row) for row in self._connection.ask(_links_of_records, {"ids": wanted})] if wanted else []
 
     def members(self, person_ids: Iterable[int]) -> list[StoredLink]:
         """The links that stand for these persons, in order of record."""
         wanted = list(person_ids)
-        return [_link(row) for row in self._connection.execute(_members, {"ids": wanted})] if wanted else []
+        return [_link(row) for row in self._connection.ask(_members, {"ids": wanted})] if wanted else []
 
     def ever(self, person_ids: Iterable[int]) -> list[StoredLink]:
         """All links these persons ever had, oldest first."""
         wanted = list(person_ids)
-        return [_link(row) for row in self._connection.execute(_ever, {"ids": wanted})] if wanted else []
+        return [_link(row) for row in self._connection.ask(_ever, {"ids": wanted})] if wanted else []
 
     def count(self) -> int:
         """How many persons there are, merged ones not counted."""
@@ -264,7 +269,7 @@ class Persons:
 
         But protection takes the place of a decision: that one could be taken back.
         """
-        known = self._connection.execute(_apart_pair, {"low": min(one, other), "high": max(one, other)}).first()
+        known = self._connection.ask(_apart_pair, {"low": min(one, other), "high": max(one, other)}).first()
         if known is not None and (known.kind == kind or kind != PROTECTED):
             return
         if known is not None:
@@ -293,7 +298,7 @@ class Persons:
 
     def end_keep_apart(self, one: int, other: int, by: str, reason: str, *, event: AuditEvent) -> None:
         """Take a do-not-link back; nothing happens when there is none, or where it stands for protection."""
-        for row in self._connection.execute(_apart_of, {"record_id": one}).all():
+        for row in self._connection.ask(_apart_of, {"record_id": one}):
             if other in (row.record_low, row.record_high) and row.kind != PROTECTED:
                 self._connection.later(
                     _end_apart,
@@ -311,5 +316,5 @@ class Persons:
 
     def kept_apart_how(self, record_id: int) -> dict[int, str]:
         """The same with why: `DECISION` or `PROTECTED`."""
-        rows = self._connection.execute(_apart_of, {"record_id": record_id})
+        rows = self._connection.ask(_apart_of, {"record_id": record_id})
         return {row.record_high if row.record_low == record_id else row.record_low: row.kind for row in rows}

@@ -11,6 +11,7 @@ from mpi.domain.audit import AuditEvent
 from mpi.domain.moment import latest
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
 from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS, RESTRICTED
+from mpi.store.plain import Fixed
 from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, known_study, record_version
 from mpi.store.tables import source_record as t
@@ -123,14 +124,16 @@ _COLUMNS = (
     t.c.said_at,
     t.c.held_task,
 )
-_by_identity = select(*_COLUMNS).where(t.c.authority == bindparam("authority"), t.c.local_id == bindparam("local_id"))
+_by_identity = Fixed(
+    select(*_COLUMNS).where(t.c.authority == bindparam("authority"), t.c.local_id == bindparam("local_id"))
+)
 _by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
-_by_ids = select(*_COLUMNS).where(t.c.id.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
-_absorbed = select(*_COLUMNS).where(t.c.merged_into.in_(bindparam("ids", expanding=True))).order_by(t.c.id)
+_by_ids = Fixed(select(*_COLUMNS).where(t.c.id.in_(bindparam("ids", expanding=True))).order_by(t.c.id))
+_absorbed = Fixed(select(*_COLUMNS).where(t.c.merged_into.in_(bindparam("ids", expanding=True))).order_by(t.c.id))
 _insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("record_id"))
 _insert_version = insert(record_version)
-_versions = (
+_versions = Fixed(
     select(record_version)
     .where(record_version.c.record_id == bindparam("record_id"))
     .order_by(record_version.c.version)
@@ -149,11 +152,13 @@ _begin_at = (
     update(t).where(t.c.id == bindparam("of_record")).values(created_at=bindparam("since"), version=bindparam("number"))
 )
 _insert_key = insert(blocking_key)
-_delete_keys = delete(blocking_key).where(
-    blocking_key.c.record_id == bindparam("of_record"), blocking_key.c.key.in_(bindparam("of_keys", expanding=True))
+_delete_keys = Fixed(
+    delete(blocking_key).where(
+        blocking_key.c.record_id == bindparam("of_record"), blocking_key.c.key.in_(bindparam("of_keys", expanding=True))
+    )
 )
 _insert_identifier = insert(identifier)
-_all_identifiers = select(
+_of_record = select(
     identifier.c.id,
     identifier.c.authority,
     identifier.c.value,
@@ -161,12 +166,15 @@ _all_identifiers = select(
     identifier.c.status,
     identifier.c.verified_at,
 ).where(identifier.c.record_id == bindparam("record_id"), identifier.c.valid_to.is_(None))
-_called_until = select(func.max(identifier.c.valid_to)).where(
-    identifier.c.record_id == bindparam("record_id"), identifier.c.authority == bindparam("authority")
+_called_until = Fixed(
+    select(func.max(identifier.c.valid_to)).where(
+        identifier.c.record_id == bindparam("record_id"), identifier.c.authority == bindparam("authority")
+    )
 )
 """Until when a record was known by the number that it had before the one of now."""
-_current_identifier = _all_identifiers.where(identifier.c.authority == NHS)
-_identifiers_of = (
+_all_identifiers = Fixed(_of_record)
+_current_identifier = Fixed(_of_record.where(identifier.c.authority == NHS))
+_identifiers_of = Fixed(
     select(
         identifier.c.record_id,
         identifier.c.authority,
@@ -188,7 +196,7 @@ _bind_studies = (
     .values(record_id=bindparam("record_id"))
 )
 _end_identifier = update(identifier).where(identifier.c.id == bindparam("identifier_id"))
-_records_with_number = (
+_records_with_number = Fixed(
     select(identifier.c.record_id)
     .where(
         identifier.c.authority == bindparam("authority"),
@@ -246,7 +254,7 @@ class Records:
 
     def find(self, authority: str, local_id: str) -> StoredRecord | None:
         """The record known by this number of this authority, whatever its status; None when there is none."""
-        row = self._connection.execute(_by_identity, {"authority": authority, "local_id": local_id}).first()
+        row = self._connection.ask(_by_identity, {"authority": authority, "local_id": local_id}).first()
         return _stored(row) if row else None
 
     def with_local_id(self, local_id: str) -> list[StoredRecord]:
@@ -258,7 +266,7 @@ class Records:
         wanted = list(ids)
         if not wanted:
             return {}
-        return {row.id: _stored(row) for row in self._connection.execute(_by_ids, {"ids": wanted})}
+        return {row.id: _stored(row) for row in self._connection.ask(_by_ids, {"ids": wanted})}
 
     def survivor(self, record: StoredRecord) -> StoredRecord:
         """The record that stands for `record` now: itself, or the end of its chain of merges."""
@@ -271,7 +279,7 @@ class Records:
         found: list[StoredRecord] = []
         level = list(ids)
         while level:
-            rows = [_stored(row) for row in self._connection.execute(_absorbed, {"ids": level})]
+            rows = [_stored(row) for row in self._connection.ask(_absorbed, {"ids": level})]
             found += rows
             level = [row.id for row in rows]
         return found
@@ -307,7 +315,7 @@ class Records:
         )
         gone = set(old_keys) - set(values.keys)
         if gone:
-            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
+            self._connection.change(_delete_keys, {"of_record": old.id, "of_keys": sorted(gone)})
         if not old.protected and old.status == ACTIVE:
             self._write_keys(old.id, [key for key in values.keys if key not in set(old_keys)])
         renumbered = self._change_number(old.id, values)
@@ -339,7 +347,7 @@ class Records:
                 "verified": False,
                 "status": None,
                 "verified_at": None,
-                "valid_from": self._connection.execute(_called_until, called).scalar() or old.created_at,
+                "valid_from": self._connection.ask(_called_until, called).scalar() or old.created_at,
                 "valid_to": self._trail.now,
             },
         )
@@ -398,7 +406,7 @@ class Records:
         if status == ACTIVE and old.status != ACTIVE and not old.protected:
             self._write_keys(old.id, keys)
         elif status != ACTIVE and old.status == ACTIVE and keys:
-            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
+            self._connection.change(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
         if renamed:
             self._end_numbers(old.id)
         self._trail.add(_moved(event, old, merged_into))
@@ -420,7 +428,7 @@ class Records:
             _update, {"record_id": old.id, "version": old.version + 1, "protected": protected, "updated_at": now}
         )
         if old.status == ACTIVE and protected and keys:
-            self._connection.execute(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
+            self._connection.change(_delete_keys, {"of_record": old.id, "of_keys": list(keys)})
         elif old.status == ACTIVE and not protected:
             self._write_keys(old.id, keys)
         self._trail.add(replace(event, record_id=old.id, changes_identity=True))
@@ -441,7 +449,7 @@ class Records:
 
         What it carries of the authorities named in `said` is replaced, that of others stays. An empty value ends.
         """
-        rows = [row for row in self._connection.execute(_all_identifiers, {"record_id": record_id}) if row[1] != NHS]
+        rows = [row for row in self._connection.ask(_all_identifiers, {"record_id": record_id}) if row[1] != NHS]
         wanted = {(one.authority, one.value) for one in said if one.value}
         named = {one.authority for one in said}
         gone = [row for row in rows if row.authority in named and (row.authority, row.value) not in wanted]
@@ -459,7 +467,7 @@ class Records:
     def identifiers_of(self, record_ids: Iterable[int]) -> list[NumberRow]:
         """The identifiers that stand on these records now, the NHS number among them."""
         wanted = list(record_ids)
-        rows = self._connection.execute(_identifiers_of, {"ids": wanted}) if wanted else ()
+        rows = self._connection.ask(_identifiers_of, {"ids": wanted}) if wanted else ()
         return [NumberRow(*row) for row in rows]
 
     def _columns(self, values: Values, now: str) -> dict[str, Any]:
@@ -529,7 +537,7 @@ class Records:
         """Bring the NHS number up to date; whether another number stands there now."""
         wanted = (values.nhs_number, values.nhs_verified, values.nhs_status)
         before = since = None
-        for row in self._connection.execute(_current_identifier, {"record_id": record_id}).all():
+        for row in self._connection.ask(_current_identifier, {"record_id": record_id}):
             if (row.value, row.verified, row.status) == wanted:
                 return False
             before = row.value
@@ -539,7 +547,7 @@ class Records:
         return before != values.nhs_number
 
     def _end_numbers(self, record_id: int) -> None:
-        for row in self._connection.execute(_all_identifiers, {"record_id": record_id}).all():
+        for row in self._connection.ask(_all_identifiers, {"record_id": record_id}):
             self._connection.later(_end_identifier, {"identifier_id": row.id, "valid_to": self._trail.now})
 
     def versions(self, record: StoredRecord) -> list[Version]:
@@ -554,7 +562,7 @@ class Records:
                 row.valid_from,
                 row.valid_to,
             )
-            for row in self._connection.execute(_versions, {"record_id": record.id})
+            for row in self._connection.ask(_versions, {"record_id": record.id})
         ]
         return [
             *past,
@@ -578,7 +586,7 @@ class Records:
             return [], 0
         found: dict[int, None] = {}
         skipped = 0
-        for row in self._connection.execute(BLOCK[self._dialect], {"keys": _dump(list(keys)), "cap": cap + 1}):
+        for row in self._connection.ask(BLOCK[self._dialect], {"keys": _dump(list(keys)), "cap": cap + 1}):
             ids = json.loads(row.ids) if isinstance(row.ids, str) else row.ids or []
             if len(ids) > cap:
                 skipped += 1
@@ -590,7 +598,7 @@ class Records:
         """Prepared values and present person of each of these records that is linked to one, in order of id."""
         if not ids:
             return []
-        rows = self._connection.execute(CANDIDATES[self._dialect], {"ids": self._ids(ids)})
+        rows = self._connection.ask(CANDIDATES[self._dialect], {"ids": self._ids(ids)})
         return sorted(CandidateRow(row.id, row.prepared, row.person_id) for row in rows)
 
     def numbers_of_persons(self, person_ids: Iterable[int]) -> dict[int, list[tuple[str, bool]]]:
@@ -598,7 +606,7 @@ class Records:
         wanted = list(person_ids)
         found: dict[int, list[tuple[str, bool]]] = {person_id: [] for person_id in wanted}
         if wanted:
-            for row in self._connection.execute(NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
+            for row in self._connection.ask(NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
                 found[row.person_id].append((row.value, bool(row.verified)))
         return found
 
@@ -607,7 +615,7 @@ class Records:
         wanted = list(person_ids)
         if not wanted:
             return set()
-        return set(self._connection.execute(RESTRICTED[self._dialect], {"ids": self._ids(wanted)}).scalars())
+        return set(self._connection.ask(RESTRICTED[self._dialect], {"ids": self._ids(wanted)}).scalars())
 
     def _ids(self, ids: Sequence[int]) -> object:
         """A list of ids as one parameter: JSON for SQLite, an array for PostgreSQL."""
@@ -616,7 +624,7 @@ class Records:
     def with_number(self, authority: str, value: str, *, most: int = 200) -> list[int]:
         """Ids of the records that carry this identifier now (at most `most`)."""
         values = {"authority": authority, "value": value, "most": most}
-        return list(self._connection.execute(_records_with_number, values).scalars())
+        return list(self._connection.ask(_records_with_number, values).scalars())
 
     def count(self) -> int:
         """How many records there are."""

@@ -9,22 +9,27 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.person import ValueProblem
+from mpi.store.plain import Fixed
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import linkage_model, load_run, quality_count
 
-_count_problem = text(
-    "INSERT INTO quality_count (day, source, field, problem, n) VALUES (:day, :source, :field, :problem, 1)"
-    " ON CONFLICT (day, source, field, problem) DO UPDATE SET n = quality_count.n + 1"
+_count_problem = Fixed(
+    text(
+        "INSERT INTO quality_count (day, source, field, problem, n) VALUES (:day, :source, :field, :problem, 1)"
+        " ON CONFLICT (day, source, field, problem) DO UPDATE SET n = quality_count.n + 1"
+    )
 )
 _problems = (
     select(quality_count.c.source, quality_count.c.field, quality_count.c.problem, func.sum(quality_count.c.n))
     .group_by(quality_count.c.source, quality_count.c.field, quality_count.c.problem)
     .order_by(quality_count.c.source, quality_count.c.field, quality_count.c.problem)
 )
-_model = text(
-    "INSERT INTO linkage_model (hash, name, document, first_used_at) VALUES (:hash, :name, :document, :at)"
-    " ON CONFLICT (hash) DO NOTHING"
+_model = Fixed(
+    text(
+        "INSERT INTO linkage_model (hash, name, document, first_used_at) VALUES (:hash, :name, :document, :at)"
+        " ON CONFLICT (hash) DO NOTHING"
+    )
 )
 _model_by_hash = select(linkage_model.c.document).where(linkage_model.c.hash == bindparam("hash"))
 _run = (
@@ -59,7 +64,7 @@ class Registry:
             {"day": self._trail.now[:10], "source": source, "field": p.field, "problem": p.problem} for p in problems
         ]
         if rows:
-            self._connection.execute(_count_problem, rows)
+            self._connection.change(_count_problem, rows)
 
     def problems(self) -> list[tuple[str, str, str, int]]:
         """(source, field, problem, how often) of all time."""
@@ -67,7 +72,7 @@ class Registry:
 
     def keep_model(self, hash_: str, name: str, document: str) -> None:
         """Keep the model that decisions name by its hash; known ones are left."""
-        self._connection.execute(_model, {"hash": hash_, "name": name, "document": document, "at": self._trail.now})
+        self._connection.change(_model, {"hash": hash_, "name": name, "document": document, "at": self._trail.now})
 
     def model(self, hash_: str) -> str | None:
         """The JSON document of a model that was used here; None when it never was."""
@@ -102,7 +107,7 @@ class Registry:
 
     def advance_run(self, run_id: int, rows_done: int, counts: Mapping[str, int]) -> None:
         """Note how far a run has come, in the transaction that stores the rows."""
-        self._connection.execute(
+        self._connection.later(
             _update_run,
             {
                 "run_id": run_id,
@@ -114,5 +119,5 @@ class Registry:
 
     def finish_run(self, run_id: int, *, event: AuditEvent) -> None:
         """Close a run."""
-        self._connection.execute(_update_run, {"run_id": run_id, "state": "finished", "updated_at": self._trail.now})
+        self._connection.later(_update_run, {"run_id": run_id, "state": "finished", "updated_at": self._trail.now})
         self._trail.add(replace(event, detail={**event.detail, "run": run_id}))

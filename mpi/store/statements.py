@@ -8,13 +8,13 @@ where a round trip costs nothing, nothing waits.
 import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, CursorResult, Dialect, Executable, Table, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert, Update
 
-Values = Mapping[str, Any]
+from mpi.store.plain import Fixed, Form, Rows, Values, writing
 
 
 class IdPool:
@@ -43,20 +43,17 @@ class IdPool:
 
 _NEXT_IDS = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :most)")
 
-_compiled: dict[tuple[int, frozenset[str]], tuple[Insert | Update, str, Values]] = {}
-"""SQL text of the statements that wait. They are built once, at import, so that their identity is a key; each is kept
-with its text, so that no other can take its place in memory."""
+_written: dict[tuple[str, int, frozenset[str]], tuple[Insert | Update, Form]] = {}
+"""How writes read as SQL. They are built once, at import, so that their identity is a key; each is kept with its text,
+so that no other can take its place in memory."""
 
 
-_with_id: dict[int, tuple[Insert, Executable]] = {}
+class Step(NamedTuple):
+    """One statement for the driver: `values` None has no parameters, `many` is run once for each of a list."""
 
-
-def _returning(statement: Insert, table: Table) -> Executable:
-    """The statement that also gives the new id, made once: SQLAlchemy keeps its SQL by its identity."""
-    found = _with_id.get(id(statement))
-    if found is None:
-        found = _with_id[id(statement)] = (statement, statement.returning(table.c.id))
-    return found[1]
+    sql: str
+    values: Any = None
+    many: bool = False
 
 
 class Statements:
@@ -65,37 +62,52 @@ class Statements:
     def __init__(self, connection: Connection, ids: IdPool) -> None:
         self._connection = connection
         self._ids = ids
-        self._waits = connection.dialect.name == "postgresql"
-        self._waiting: list[tuple[str, Sequence[Values] | Values | None]] = []
+        self._dialect = connection.dialect
+        self._waits = self._dialect.name == "postgresql"
+        self._waiting: list[Step] = []
 
     @property
     def dialect(self) -> Dialect:
         """The database's dialect."""
-        return self._connection.dialect
+        return self._dialect
 
     def execute(
         self, statement: Executable, values: Sequence[Values] | Values | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
-        """The result of a statement; what waited has been sent before it."""
+        """The result of a statement of any kind; what waited has been sent before it."""
         self.flush()
         return self._connection.execute(statement, values)
 
+    def ask(self, statement: Fixed, values: Values) -> Rows:
+        """What a statement built at import finds; what waited is sent with it."""
+        form, spread = statement.form(self._dialect, values)
+        names, found = self._run(Step(form.sql, form.bind(spread)), fetch=True)
+        return form.rows(names, found)
+
+    def change(self, statement: Fixed, values: Sequence[Values] | Values) -> None:
+        """Run a write built at import, for one or many, as `later` does."""
+        rows = [values] if isinstance(values, Mapping) else values
+        spread = [statement.form(self._dialect, row) for row in rows]
+        self._write(spread[0][0], [row for _, row in spread] if len(spread) > 1 else spread[0][1])
+
     def later(self, statement: Insert | Update, values: Sequence[Values] | Values) -> None:
         """Run a write whose result nobody reads. What is wrong with it shows at the next statement, or at the end."""
-        if not self._waits:
-            self._connection.execute(statement, values)
-            return
-        sql, constants = self._compiled(statement, frozenset(values if isinstance(values, Mapping) else values[0]))
-        if constants:
-            values = (
-                {**constants, **values} if isinstance(values, Mapping) else [{**constants, **row} for row in values]
-            )
-        self._waiting.append((sql, values))
+        self._write(self._writing(statement, values if isinstance(values, Mapping) else values[0]), values)
+
+    def _write(self, form: Form, values: Sequence[Values] | Values) -> None:
+        one = isinstance(values, Mapping)
+        bound = form.bind(values) if isinstance(values, Mapping) else [form.bind(row) for row in values]
+        step = Step(form.sql, bound, many=not one)
+        if self._waits:
+            self._waiting.append(step)
+        else:
+            self._run(step)
 
     def insert(self, statement: Insert, table: Table, values: Values) -> int:
         """Insert one row; its id."""
         if not self._waits:
-            return int(self._connection.execute(_returning(statement, table), values).scalar_one())
+            form = self._writing(statement, values)
+            return int(self._run(Step(form.sql, form.bind(values)))[1])
         row_id = self._ids.take(table.name, self._connection)
         self.later(statement, {**values, "id": row_id})
         return row_id
@@ -114,7 +126,7 @@ class Statements:
 
         When the way back fails too (the connection is gone), that failure is raised: nothing may go on then.
         """
-        opening = (f"SAVEPOINT {name}", None)
+        opening = Step(f"SAVEPOINT {name}")
         if opening in self._waiting:
             del self._waiting[self._waiting.index(opening) :]
             return
@@ -124,37 +136,57 @@ class Statements:
 
     def _plain(self, sql: str) -> None:
         if self._waits:
-            self._waiting.append((sql, None))
+            self._waiting.append(Step(sql))
         else:
-            self._connection.exec_driver_sql(sql)
+            self._run(Step(sql))
 
     def flush(self) -> None:
         """Send what waits."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        import psycopg
+        if self._waiting:
+            self._run(None)
 
-        raw: Any = self._connection.connection.driver_connection
+    def _run(self, step: Step | None, *, fetch: bool = False) -> tuple[Sequence[str], Any]:
+        """Send what waits and then `step`: the names of its columns and its rows with `fetch`, else its new id.
+
+        Raises what SQLAlchemy raises for the same failure.
+        """
         try:
-            with raw.pipeline(), raw.cursor() as cursor:
-                for sql, values in waiting:
-                    if values is None or isinstance(values, Mapping):
-                        cursor.execute(sql, values)
-                    else:
-                        cursor.executemany(sql, values)
-        except psycopg.Error as error:
-            if raw.closed:
+            raw: Any = self._connection.connection.driver_connection
+            return self._run_sqlite(raw, step, fetch) if not self._waits else self._run_postgresql(raw, step, fetch)
+        except _drivers_error(self._dialect) as error:
+            if self._waits and raw.closed:
                 self._connection.invalidate(error)
-            kind = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
-            raise kind("several statements at once", None, error) from error
+            raise DBAPIError.instance(None, None, error, _drivers_error(self._dialect)) from error
 
-    def _compiled(self, statement: Insert | Update, names: frozenset[str]) -> tuple[str, Values]:
-        """The statement's SQL for values of these names, and the values that stand in the statement itself."""
-        key = (id(statement), names)
-        found = _compiled.get(key)
+    def _run_sqlite(self, raw: Any, step: Step | None, fetch: bool) -> tuple[Sequence[str], Any]:
+        if step is None:
+            return (), None
+        cursor = raw.executemany(step.sql, step.values) if step.many else raw.execute(step.sql, step.values or ())
+        if not fetch:
+            return (), cursor.lastrowid
+        return [column[0] for column in cursor.description], cursor.fetchall()
+
+    def _run_postgresql(self, raw: Any, step: Step | None, fetch: bool) -> tuple[Sequence[str], Any]:
+        waiting, self._waiting = self._waiting, []
+        if not waiting and step is not None:
+            cursor = raw.execute(step.sql, step.values)
+        else:
+            with raw.pipeline(), raw.cursor() as writer:
+                for one in waiting:
+                    (writer.executemany if one.many else writer.execute)(one.sql, one.values)
+                cursor = raw.execute(step.sql, step.values) if step is not None else None
+        if not fetch or cursor is None:
+            return (), None
+        return [column.name for column in cursor.description], cursor.fetchall()
+
+    def _writing(self, statement: Insert | Update, values: Values) -> Form:
+        key = (self._dialect.name, id(statement), frozenset(values))
+        found = _written.get(key)
         if found is None:
-            compiled = statement.compile(dialect=self._connection.dialect, column_keys=sorted(names))
-            constants = {name: value for name, value in compiled.params.items() if name not in names}
-            found = _compiled[key] = (statement, str(compiled), constants)
-        return found[1], found[2]
+            found = _written[key] = (statement, writing(statement, self._dialect, list(values)))
+        return found[1]
+
+
+def _drivers_error(dialect: Dialect) -> type[Exception]:
+    error: type[Exception] = dialect.loaded_dbapi.Error
+    return error

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from mpi.domain.audit import AuditEvent
 from mpi.domain.review import KINDS, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
 from mpi.store import clock
+from mpi.store.plain import Fixed
 from mpi.store.records import TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import review_task as t
@@ -87,15 +88,17 @@ SHOWN = text(
     " AND coalesce(review_task.right_record, 0) NOT IN (SELECT id FROM source_record WHERE protected)"
 )
 _insert = insert(t)
-_get = select(t).where(t.c.id == bindparam("task_id"))
-_shown = select(t.c.id).where(t.c.id == bindparam("task_id"), SHOWN)
-_open_pair = select(t.c.id).where(
-    t.c.type == bindparam("type"),
-    t.c.state != TaskState.CLOSED.value,
-    or_(
-        (t.c.left_record == bindparam("one")) & (t.c.right_record == bindparam("other")),
-        (t.c.left_record == bindparam("other")) & (t.c.right_record == bindparam("one")),
-    ),
+_get = Fixed(select(t).where(t.c.id == bindparam("task_id")))
+_shown = Fixed(select(t.c.id).where(t.c.id == bindparam("task_id"), SHOWN))
+_open_pair = Fixed(
+    select(t.c.id).where(
+        t.c.type == bindparam("type"),
+        t.c.state != TaskState.CLOSED.value,
+        or_(
+            (t.c.left_record == bindparam("one")) & (t.c.right_record == bindparam("other")),
+            (t.c.left_record == bindparam("other")) & (t.c.right_record == bindparam("one")),
+        ),
+    )
 )
 _open_study = select(t.c.id).where(
     t.c.type == bindparam("type"), t.c.state != TaskState.CLOSED.value, t.c.study_uid == bindparam("study_uid")
@@ -103,7 +106,7 @@ _open_study = select(t.c.id).where(
 _any_restricted = select(source_record.c.id).where(
     source_record.c.id.in_(bindparam("ids", expanding=True)), source_record.c.restricted
 )
-_open_of_records = (
+_open_tasks = (
     select(t)
     .where(
         t.c.state != TaskState.CLOSED.value,
@@ -114,7 +117,8 @@ _open_of_records = (
     )
     .order_by(t.c.id)
 )
-_open_shown = _open_of_records.where(SHOWN)
+_open_of_records = Fixed(_open_tasks)
+_open_shown = Fixed(_open_tasks.where(SHOWN))
 _update = update(t).where(t.c.id == bindparam("task_id"))
 _counts = select(t.c.state, t.c.type, func.count()).where(SHOWN).group_by(t.c.state, t.c.type)
 _before = (t.c.created_at < bindparam("before")) & (t.c.id != bindparam("but"))
@@ -135,10 +139,12 @@ _last_verdict = (
     .limit(1)
     .scalar_subquery()
 )
-_released = select(func.max(t.c.closed_at)).where(
-    t.c.type == TaskType.POSSIBLE_OVERLAY.value,
-    t.c.left_record == bindparam("record_id"),
-    _last_verdict == Verdict.SAME.value,
+_released = Fixed(
+    select(func.max(t.c.closed_at)).where(
+        t.c.type == TaskType.POSSIBLE_OVERLAY.value,
+        t.c.left_record == bindparam("record_id"),
+        _last_verdict == Verdict.SAME.value,
+    )
 )
 _verdicts = select(task_verdict).where(task_verdict.c.task_id == bindparam("task_id")).order_by(task_verdict.c.id)
 
@@ -213,7 +219,7 @@ class Tasks:
         if task.left_record is None or task.right_record is None:
             return None
         asked = {"type": task.type.value, "one": task.left_record, "other": task.right_record}
-        found: int | None = self._connection.execute(_open_pair, asked).scalar()
+        found: int | None = self._connection.ask(_open_pair, asked).scalar()
         return found
 
     def same_question(self, task: NewTask) -> StoredTask | None:
@@ -229,11 +235,11 @@ class Tasks:
 
     def is_shown(self, task: StoredTask) -> bool:
         """Whether people may see a task: neither of its records is an identity that was left behind."""
-        return self._connection.execute(_shown, {"task_id": task.id}).first() is not None
+        return self._connection.ask(_shown, {"task_id": task.id}).first() is not None
 
     def get(self, task_id: int) -> StoredTask | None:
         """The task with this id; None when there is none."""
-        row = self._connection.execute(_get, {"task_id": task_id}).first()
+        row = self._connection.ask(_get, {"task_id": task_id}).first()
         return stored_task(row) if row else None
 
     def open_of(self, record_ids: list[int], *, shown: bool = False) -> list[StoredTask]:
@@ -241,7 +247,7 @@ class Tasks:
         if not record_ids:
             return []
         statement = _open_shown if shown else _open_of_records
-        return [stored_task(row) for row in self._connection.execute(statement, {"ids": record_ids})]
+        return [stored_task(row) for row in self._connection.ask(statement, {"ids": record_ids})]
 
     def counts(self) -> dict[tuple[TaskState, TaskType], int]:
         """How many tasks there are by state and type."""
@@ -318,7 +324,7 @@ class Tasks:
 
     def released_at(self, record_id: int) -> str | None:
         """When a human last let an update through that looked like another person; None: never."""
-        found: str | None = self._connection.execute(_released, {"record_id": record_id}).scalar()
+        found: str | None = self._connection.ask(_released, {"record_id": record_id}).scalar()
         return found
 
     def verdicts(self, task_id: int) -> list[StoredVerdict]:

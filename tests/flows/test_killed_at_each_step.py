@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -176,12 +177,13 @@ def _count_steps(app: App, at: int) -> None:  # pragma: no cover - in a process 
 
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(app.store.database.engine, name, step)
-    flush, wrap, handle = Statements.flush, mllp.wrap, listener.Listener.handle
+    run, wrap, handle = Statements._run, mllp.wrap, listener.Listener.handle
 
-    def flushed(self: Statements) -> None:
+    def ran(self: Statements, *statement: Any, **how: Any) -> Any:
         step()
-        flush(self)
+        found = run(self, *statement, **how)
         step()
+        return found
 
     def wrapped(payload: bytes) -> bytes:
         step()
@@ -193,7 +195,7 @@ def _count_steps(app: App, at: int) -> None:  # pragma: no cover - in a process 
         step()
         return answers
 
-    Statements.flush = flushed  # type: ignore[method-assign]
+    Statements._run = ran  # type: ignore[method-assign]
     mllp.wrap = wrapped
     listener.Listener.handle = handled  # type: ignore[method-assign]
 
