@@ -3,7 +3,7 @@
 Used by every service that changes identities, inside the caller's unit of work.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mpi.domain.audit import Action, Actor, AuditEvent
@@ -82,10 +82,10 @@ def ask(
     not to learn where restricted people live these are found and compared without it (`guarded`). `within` leaves of
     the persons found those that the asker reaches.
     """
-    ids, skipped = unit.records.block(keys, BLOCK_LIMIT)
-    if skipped and count_skipped:
-        unit.registry.count_problems("index", [ValueProblem("blocking_key", "too-common")] * skipped)
-    rows = unit.records.candidates([i for i in ids if i != record_id])
+    around = unit.records.around(keys, BLOCK_LIMIT)
+    if around.skipped and count_skipped:
+        unit.registry.count_problems("index", [ValueProblem("blocking_key", "too-common")] * around.skipped)
+    rows = [row for row in around.candidates if row.record_id != record_id]
     if guarded:
         rows = _guarded(unit, prepared, rows)
     if within is not None:
@@ -98,7 +98,7 @@ def ask(
     ]
     if not candidates:
         return RecordDecision(None, (), 0)
-    facts = person_facts(unit, {c.person_id for c in candidates}, record_id)
+    facts = _facts(unit, {c.person_id for c in candidates}, record_id, around.numbers)
     decision = decide_record(model, prepared, candidates, facts)
     if decision.link_to is None:
         return decision
@@ -162,10 +162,13 @@ def _unless_in_doubt(unit: UnitOfWork, decision: RecordDecision, members: list[i
     return _to_review(decision, HardRule.PERSON_IN_DOUBT)
 
 
-def person_facts(unit: UnitOfWork, person_ids: Iterable[int], record_id: int | None) -> dict[int, PersonFacts]:
+def _facts(
+    unit: UnitOfWork,
+    person_ids: Iterable[int],
+    record_id: int | None,
+    numbers: Mapping[int, Sequence[tuple[str, bool]]],
+) -> dict[int, PersonFacts]:
     """What the hard rules must know of each person: its NHS numbers, and whether `record_id` is kept apart from it."""
-    wanted = sorted(person_ids)
-    numbers = unit.records.numbers_of_persons(wanted)
     kept: set[int] = set()
     if record_id is not None and (others := unit.persons.kept_apart_from(record_id)):
         kept = {link.person_id for link in unit.persons.current_links(others)}
@@ -175,7 +178,7 @@ def person_facts(unit: UnitOfWork, person_ids: Iterable[int], record_id: int | N
             frozenset(v for v, _ in numbers[person_id]),
             person_id in kept,
         )
-        for person_id in wanted
+        for person_id in sorted(person_ids)
     }
 
 

@@ -105,13 +105,12 @@ class Inbox:
             message.peer,
             message.raw,
         )
-        known = unit.inbox.same_bytes(arrival)
+        known, clash = unit.inbox.earlier(arrival)
         if known is not None and known.state != TEMPORARY:
             return _stored_outcome(known)
         if known is not None:
             unit.inbox.again(known.id)
             return self._carry_out(unit, known.id, message)
-        clash = unit.inbox.control_id_used(arrival)
         message_id = unit.inbox.store(arrival)
         if clash:
             return self._clash(unit, message_id, message)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Text, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Boolean, Text, and_, bindparam, func, insert, or_, select, union_all, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.store.plain import Fixed
@@ -78,8 +78,10 @@ _known = select(t.c.id, t.c.digest, t.c.state, t.c.ack, t.c.errors, t.c.record_i
     t.c.facility == bindparam("facility"),
     t.c.control_id == bindparam("control_id"),
 )
-_known_bytes = Fixed(_known.where(t.c.digest == bindparam("digest")))
-_used = Fixed(_known.where(t.c.state != TEMPORARY).limit(1))
+# Both in one journey. The control id is looked up by itself and only once: a sender that gives all its messages one
+# control id costs no more than another.
+_used = _known.where(t.c.state != TEMPORARY).limit(1).subquery()
+_earlier = Fixed(union_all(_known.where(t.c.digest == bindparam("digest")), select(_used)))
 _insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("of_message"))
 _again = update(t).where(t.c.id == bindparam("of_message")).values(attempts=t.c.attempts + 1)
@@ -121,21 +123,16 @@ class InboxTable:
         self._connection = connection
         self._trail = trail
 
-    def same_bytes(self, arrival: Arrival) -> Any:
-        """The message of the same sender, control id and bytes: id, digest, state, ack, errors, record, person; None.
+    def earlier(self, arrival: Arrival) -> tuple[Any, bool]:
+        """What the same sender sent before under this control id.
 
-        Looked up by its bytes: a sender that gives all its messages one control id costs no more than another.
+        First the message of the same bytes (id, digest, state, ack, errors, record, person), None when there is none;
+        then whether any had its final answer. Without a control id (it could not be read) none had: garbage is not
+        compared with garbage.
         """
-        return self._connection.ask(_known_bytes, {**_sender(arrival), "digest": arrival.digest}).first()
-
-    def control_id_used(self, arrival: Arrival) -> bool:
-        """Whether the same sender used this control id for a message that had its final answer.
-
-        Without a control id (it could not be read) it never did: garbage is not compared with garbage.
-        """
-        if not arrival.control_id:
-            return False
-        return self._connection.ask(_used, _sender(arrival)).first() is not None
+        rows = self._connection.ask(_earlier, {**_sender(arrival), "digest": arrival.digest})
+        same = next((row for row in rows if row.digest == arrival.digest), None)
+        return same, bool(arrival.control_id) and any(row.state != TEMPORARY for row in rows)
 
     def store(self, arrival: Arrival) -> int:
         """Keep a new message before anything is done with it; its id. It counts as failed until `finish`."""

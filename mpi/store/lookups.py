@@ -78,3 +78,31 @@ RESTRICTED = _fixed(
         for name, numbers in _NUMBERS.items()
     }
 )
+
+# PostgreSQL waits for each statement's answer on its way to another process and back: keys, candidates and the numbers
+# of their persons are asked for in one. `what` says which a row is: c a candidate, n a number, s how many were skipped.
+AROUND = Fixed(
+    text(
+        "WITH RECURSIVE block AS MATERIALIZED (SELECT b.ids"
+        " FROM json_array_elements_text(CAST(:keys AS json)) AS k(key)"
+        " CROSS JOIN LATERAL (SELECT array_agg(s.record_id) AS ids FROM"
+        " (SELECT record_id FROM blocking_key WHERE key = k.key LIMIT :cap) AS s) AS b),"
+        " found AS MATERIALIZED (SELECT DISTINCT u.id FROM block CROSS JOIN LATERAL unnest(block.ids) AS u(id)"
+        " WHERE cardinality(block.ids) < :cap),"
+        " candidate AS MATERIALIZED (SELECT r.id, r.prepared, l.person_id FROM found AS k"
+        " CROSS JOIN LATERAL (SELECT id, prepared FROM source_record WHERE id = k.id OFFSET 0) AS r"
+        " CROSS JOIN LATERAL (SELECT person_id, valid_to FROM link WHERE record_id = k.id OFFSET 0) AS l"
+        " WHERE l.valid_to IS NULL),"
+        " own(person_id, record_id) AS (SELECT k.person_id, l.record_id"
+        " FROM (SELECT DISTINCT person_id FROM candidate) AS k"
+        " CROSS JOIN LATERAL (SELECT record_id, valid_to FROM link WHERE person_id = k.person_id OFFSET 0) AS l"
+        " WHERE l.valid_to IS NULL"
+        " UNION ALL SELECT o.person_id, r.id FROM own AS o CROSS JOIN LATERAL"
+        " (SELECT id FROM source_record WHERE merged_into = o.record_id OFFSET 0) AS r)"
+        " SELECT 'c' AS what, id, prepared AS value, person_id, NULL AS verified FROM candidate"
+        " UNION ALL SELECT 'n', NULL, i.value, o.person_id, i.verified FROM own AS o CROSS JOIN LATERAL"
+        " (SELECT value, verified FROM identifier"
+        " WHERE record_id = o.record_id AND authority = 'NHS' AND valid_to IS NULL OFFSET 0) AS i"
+        " UNION ALL SELECT 's', count(*), NULL, NULL, NULL FROM block WHERE cardinality(block.ids) >= :cap"
+    )
+)

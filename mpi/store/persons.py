@@ -73,6 +73,11 @@ _insert_person = insert(person)
 _person_by_eid = Fixed(select(person).where(person.c.enterprise_id == bindparam("enterprise_id")))
 _persons_by_id = Fixed(select(person).where(person.c.id.in_(bindparam("ids", expanding=True))))
 _merged_into = select(person.c.id).where(person.c.merged_into.in_(bindparam("ids", expanding=True)))
+_up = select(person.c.id, person.c.merged_into).where(person.c.id == bindparam("person_id")).cte("up", recursive=True)
+_up = _up.union(select(person.c.id, person.c.merged_into).where(person.c.id == _up.c.merged_into))
+_survivor = Fixed(
+    select(person).where(person.c.id == select(_up.c.id).where(_up.c.merged_into.is_(None)).scalar_subquery())
+)
 _merge_person = update(person).where(person.c.id == bindparam("person_id"))
 _count_persons = select(func.count()).select_from(person).where(person.c.merged_into.is_(None))
 _insert_link = insert(link)
@@ -167,9 +172,9 @@ class Persons:
 
     def survivor(self, found: StoredPerson) -> StoredPerson:
         """The person that stands for `found` now."""
-        while found.merged_into is not None:
-            found = self.get([found.merged_into])[found.merged_into]
-        return found
+        if found.merged_into is None:
+            return found
+        return StoredPerson(*self._connection.ask(_survivor, {"person_id": found.id})[0])
 
     def with_merged(self, ids: Iterable[int]) -> set[int]:
         """These persons and all that were merged into them, directly or through others."""

@@ -10,14 +10,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect
-from sqlalchemy.sql import Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.selectable import SelectBase
 
 Values = Mapping[str, Any]
 Parameters = Sequence[Any] | Values
-_Built = Select[Any] | Insert | Update | Delete | TextClause
+_Built = SelectBase | Insert | Update | Delete | TextClause
 
 
 class Rows(list[Any]):

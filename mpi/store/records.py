@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.moment import latest
 from mpi.domain.person import NHS, Demographics, Identifier, ValueProblem
-from mpi.store.lookups import BLOCK, CANDIDATES, NUMBERS, RESTRICTED
+from mpi.store.lookups import AROUND, BLOCK, CANDIDATES, NUMBERS, RESTRICTED
 from mpi.store.plain import Fixed
 from mpi.store.statements import Statements
 from mpi.store.tables import blocking_key, identifier, known_study, record_version
@@ -92,6 +92,17 @@ class CandidateRow(NamedTuple):
     person_id: int
 
 
+class Around(NamedTuple):
+    """What the index knows around some blocking keys."""
+
+    candidates: list[CandidateRow]
+    """The records that share one of the keys, in order of id."""
+    skipped: int
+    """Keys that were left out as too common."""
+    numbers: dict[int, list[tuple[str, bool]]]
+    """By person of a candidate, as `Records.numbers_of_persons` gives them."""
+
+
 class Version(NamedTuple):
     """What a record said from `valid_from` to `valid_to` (None: still)."""
 
@@ -129,7 +140,15 @@ _by_identity = Fixed(
 )
 _by_local_id = select(*_COLUMNS).where(t.c.local_id == bindparam("local_id")).limit(100)
 _by_ids = Fixed(select(*_COLUMNS).where(t.c.id.in_(bindparam("ids", expanding=True))).order_by(t.c.id))
-_absorbed = Fixed(select(*_COLUMNS).where(t.c.merged_into.in_(bindparam("ids", expanding=True))).order_by(t.c.id))
+_up = select(t.c.id, t.c.merged_into).where(t.c.id == bindparam("record_id")).cte("up", recursive=True)
+_up = _up.union(select(t.c.id, t.c.merged_into).where(t.c.id == _up.c.merged_into))
+_survivor = Fixed(
+    select(*_COLUMNS).where(t.c.id == select(_up.c.id).where(_up.c.merged_into.is_(None)).scalar_subquery())
+)
+_direct = select(t.c.id, literal(1).label("depth")).where(t.c.merged_into.in_(bindparam("ids", expanding=True)))
+_down = _direct.cte("down", recursive=True)
+_down = _down.union_all(select(t.c.id, _down.c.depth + 1).where(t.c.merged_into == _down.c.id))
+_absorbed = Fixed(select(*_COLUMNS).where(t.c.id == _down.c.id).order_by(_down.c.depth, t.c.id))
 _insert = insert(t)
 _update = update(t).where(t.c.id == bindparam("record_id"))
 _insert_version = insert(record_version)
@@ -270,19 +289,14 @@ class Records:
 
     def survivor(self, record: StoredRecord) -> StoredRecord:
         """The record that stands for `record` now: itself, or the end of its chain of merges."""
-        while record.merged_into is not None:
-            record = self.get([record.merged_into])[record.merged_into]
-        return record
+        if record.merged_into is None:
+            return record
+        return _stored(self._connection.ask(_survivor, {"record_id": record.id})[0])
 
     def absorbed(self, ids: Iterable[int]) -> list[StoredRecord]:
-        """The records merged into any of `ids`, directly or through others."""
-        found: list[StoredRecord] = []
-        level = list(ids)
-        while level:
-            rows = [_stored(row) for row in self._connection.ask(_absorbed, {"ids": level})]
-            found += rows
-            level = [row.id for row in rows]
-        return found
+        """The records merged into any of `ids`, directly or through others: the direct ones first."""
+        wanted = list(ids)
+        return [_stored(row) for row in self._connection.ask(_absorbed, {"ids": wanted})] if wanted else []
 
     def create(self, authority: str, local_id: str, values: Values, *, event: AuditEvent) -> int:
         """Store a new record with its keys and number; its internal id."""
@@ -609,6 +623,22 @@ class Records:
             for row in self._connection.ask(NUMBERS[self._dialect], {"ids": self._ids(wanted)}):
                 found[row.person_id].append((row.value, bool(row.verified)))
         return found
+
+    def around(self, keys: Sequence[str], cap: int) -> Around:
+        """What `block`, `candidates` and `numbers_of_persons` say one after the other; on PostgreSQL in one journey."""
+        if not keys:
+            return Around([], 0, {})
+        if self._dialect == "sqlite":
+            ids, skipped = self.block(keys, cap)
+            candidates = self.candidates(ids)
+            return Around(candidates, skipped, self.numbers_of_persons({one.person_id for one in candidates}))
+        rows = self._connection.ask(AROUND, {"keys": _dump(list(keys)), "cap": cap + 1})
+        candidates = sorted(CandidateRow(row.id, row.value, row.person_id) for row in rows if row.what == "c")
+        numbers: dict[int, list[tuple[str, bool]]] = {one.person_id: [] for one in candidates}
+        for row in rows:
+            if row.what == "n":
+                numbers[row.person_id].append((row.value, row.verified))
+        return Around(candidates, sum(row.id for row in rows if row.what == "s"), numbers)
 
     def restricted_persons(self, person_ids: Iterable[int]) -> set[int]:
         """Those of these persons of whom any record, or one merged into it, is restricted."""
