@@ -17,6 +17,8 @@ from sqlalchemy.sql.selectable import SelectBase
 
 Values = Mapping[str, Any]
 Parameters = Sequence[Any] | Values
+_KEPT = 4096
+"""Longest list for which a text is kept; longer ones are rare, and SQLite takes 32,766 values at most."""
 _Built = SelectBase | Insert | Update | Delete | TextClause
 
 
@@ -60,13 +62,15 @@ class Fixed:
             values, length = self._spread(values)
         found = self._forms.get((dialect.name, length))
         if found is None:
-            found = self._forms[dialect.name, length] = self._make(dialect, length)
+            found = self._make(dialect, length)
+            if length <= _KEPT:
+                self._forms[dialect.name, length] = found
         return found, values
 
     def _spread(self, values: Values) -> tuple[Values, int]:
         """Lists with a value for each place: a few lengths are enough, for the last value may stand there again."""
         longest = max(len(values[name]) for name in self._lists)
-        length = 1 << (longest - 1).bit_length()
+        length = 1 << (longest - 1).bit_length() if longest <= _KEPT else longest
         spread = dict(values)
         for name in self._lists:
             given = spread.pop(name)
