@@ -24,6 +24,8 @@ from mpi.services.own_account import OwnAccount
 from mpi.services.people import People
 from mpi.services.protected import Protected
 from mpi.services.provider import ProviderSignIn
+from mpi.services.quality.estimates import Estimates
+from mpi.services.quality.sample import Sampler
 from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
@@ -67,6 +69,8 @@ class App:
     rechecks: Rechecks
     forwarding: Forwarding
     policy_trials: PolicyTrials
+    sampler: Sampler
+    estimates: Estimates
     users: Users
     own_account: OwnAccount
     provider: ProviderSignIn
@@ -128,6 +132,8 @@ def build(config: Config) -> App:
         own_account=OwnAccount(store, users),
         provider=ProviderSignIn(store, config, users),
         policy_trials=PolicyTrials(store, config, policy),
+        sampler=Sampler(store, config, model),
+        estimates=Estimates(store),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

@@ -131,6 +131,10 @@ class Config:
     """Authorities whose values are trusted first to last in the golden record."""
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What decides between values there, by field; fields that are left out follow `mpi.domain.survivorship`."""
+    sample_links: int = 0
+    """Links put into the review queue each week to measure the index; 0: none."""
+    sample_non_links: int = 0
+    """The same of pairs that were kept apart."""
     dicom: DicomNode = field(default_factory=DicomNode)
     provider: Provider | None = None
     """None: people sign in with passwords of ours only."""
@@ -193,7 +197,19 @@ def parse(text: str, file: Path, *, database_url: str | None = None) -> Config:
     return _Reader(text, file).config(database_url)
 
 
-_TABLES = {"database", "authorities", "sources", "subscribers", "matching", "gate", "golden", "web", "dicom", "oidc"}
+_TABLES = {
+    "database",
+    "authorities",
+    "sources",
+    "subscribers",
+    "matching",
+    "gate",
+    "golden",
+    "quality",
+    "web",
+    "dicom",
+    "oidc",
+}
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     **TABLE_KEYS,
     **PROVIDER_KEYS,
@@ -228,6 +244,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "matching": {"model": str, "population": int},
     "gate": {"policy": str, "home": list, "uid_roots": list},
+    "quality": {"sample_links": int, "sample_non_links": int},
     "golden": {"sources": list, "rules": dict},
     "web": {"organisation": str, "nhs_branding": bool},
 }
@@ -270,6 +287,8 @@ class _Reader:
             nhs_branding=web.get("nhs_branding", False),
             golden_sources=self._golden_sources(codes),
             golden_rules=self._golden_rules(),
+            sample_links=self._weekly("sample_links"),
+            sample_non_links=self._weekly("sample_non_links"),
             dicom=read_node(self._table("dicom"), codes, self._file.parent, self._error, self._check_keys),
             provider=read_provider(self._table("oidc"), codes, self._file.parent, self._error),
             path=self._file,
@@ -287,6 +306,12 @@ class _Reader:
             if code not in codes:
                 raise self._error(f"home names {code!r}, which is no configured authority", "gate", 0, "home")
         return tuple(codes[code] for code in said)
+
+    def _weekly(self, key: str) -> int:
+        found: int = self._table("quality").get(key, 0)
+        if not 0 <= found <= 1000:
+            raise self._error(f"{key} must be 0 to 1000 pairs a week", "quality", 0, key)
+        return found
 
     def _golden_sources(self, codes: Mapping[str, str]) -> tuple[str, ...]:
         found = []

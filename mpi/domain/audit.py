@@ -86,6 +86,7 @@ class Action(StrEnum):
     PROTECTED_READ = "identity.read"
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
+    SAMPLE_DRAWN = "sample.drawn"
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
 

@@ -38,6 +38,8 @@ class Permission(StrEnum):
     QUERY_CROSSWALK = "query-crosswalk"
     READ_CHANGES = "read-changes"
     VIEW_AUDIT = "view-audit"
+    VIEW_QUALITY = "view-quality"
+    DRAW_SAMPLE = "draw-sample"
     MANAGE_USERS = "manage-users"
     REPLAY = "replay"
     PROTECT = "protect"
@@ -62,6 +64,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.VIEW_STUDY,
             _P.DECIDE_STUDY,
             _P.LIST_STUDIES,
+            _P.VIEW_QUALITY,
         }
     ),
     Role.GATE_OPERATOR: frozenset(
@@ -69,7 +72,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
     Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT, _P.PROTECT, _P.SEE_PROTECTED}),
-    Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT}),
+    Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT, _P.VIEW_QUALITY, _P.DRAW_SAMPLE}),
     Role.SERVICE: frozenset(
         {_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.LIST_STUDIES}
     ),
@@ -101,6 +104,8 @@ REACH: dict[Permission, Reach] = {
     _P.QUERY_CROSSWALK: Reach.SITE,
     _P.READ_CHANGES: Reach.NONE,
     _P.VIEW_AUDIT: Reach.NONE,
+    _P.VIEW_QUALITY: Reach.NONE,
+    _P.DRAW_SAMPLE: Reach.NONE,
     _P.MANAGE_USERS: Reach.NONE,
     _P.REPLAY: Reach.NONE,
     _P.PROTECT: Reach.NONE,

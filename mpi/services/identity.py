@@ -11,7 +11,7 @@ from mpi.domain.decision import HardRule, Outcome, PersonDecision, RecordDecisio
 from mpi.domain.errors import Conflict
 from mpi.domain.person import ValueProblem
 from mpi.domain.replay import Kind, Statement
-from mpi.domain.review import TaskState, TaskType
+from mpi.domain.review import Sample, TaskState, TaskType
 from mpi.matching.block import BLOCK_LIMIT, blocking_keys
 from mpi.matching.decide import Candidate, PersonFacts, decide_pair, decide_record
 from mpi.matching.home import without_home
@@ -341,7 +341,10 @@ def open_reviews(
 
 
 def settle_tasks(unit: UnitOfWork, record_ids: Iterable[int], cause: Cause, *, but: int | None = None) -> None:
-    """Close the duplicate questions about these records that are answered: both records are now one person."""
+    """Close the duplicate questions about these records that are answered: both records are now one person.
+
+    Not those whether a link that stands is right: only a human answers them.
+    """
     for task in unit.tasks.open_of(sorted(record_ids)):
         if (
             task.id == but
@@ -356,7 +359,7 @@ def settle_tasks(unit: UnitOfWork, record_ids: Iterable[int], cause: Cause, *, b
         if task.left_record is None or task.right_record is None:
             continue
         left, right = (person_of(unit, r) for r in (task.left_record, task.right_record))
-        if left is not None and left == right:
+        if left is not None and left == right and task.sample is not Sample.LINK:
             unit.tasks.settle(task, event=cause.event(Action.TASK_DECIDED, reason="settled by another decision"))
 
 

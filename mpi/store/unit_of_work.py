@@ -24,6 +24,7 @@ from mpi.store.numbers import Numbers
 from mpi.store.outbox import OutboxTable
 from mpi.store.persons import Persons
 from mpi.store.positions import Positions
+from mpi.store.quality import QualityTable
 from mpi.store.quarantine import Quarantine
 from mpi.store.queue import QueueTable
 from mpi.store.reads import ReadAudits, Ticket
@@ -72,6 +73,7 @@ class UnitOfWork:
         self.known_studies = KnownStudyTable(self.connection, self.trail)
         self.overrides = StudyOverrides(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
+        self.quality = QualityTable(self.connection, self.trail)
         self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)
         self.positions = Positions(self.connection)

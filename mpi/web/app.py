@@ -18,7 +18,7 @@ from mpi.services.users import SESSION_LIMIT
 from mpi.web import api, branding, current, health, words
 from mpi.web.access_log import install_access_log
 from mpi.web.errors import install_errors
-from mpi.web.pages import account, accounts, audit, changes, home, persons, provider, queue, search, sign_in
+from mpi.web.pages import account, accounts, audit, changes, home, persons, provider, quality, queue, search, sign_in
 from mpi.web.security import install_headers
 
 HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ def create_app(
     api.describe(web)
     web.register_blueprint(machine)
     # The queue adds its pages to those of the tasks: `queue.bp` is `review.bp`.
-    for blueprint in (home, account, accounts, audit, queue, changes, persons, search, sign_in, health):
+    for blueprint in (home, account, accounts, audit, queue, changes, persons, quality, search, sign_in, health):
         web.register_blueprint(blueprint.bp)
     health.install_metrics(web, app)
     if app.config.provider is not None:

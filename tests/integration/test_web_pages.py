@@ -68,6 +68,7 @@ SEES = {
     "task": {Role.VIEWER, Role.REVIEWER, Role.SENIOR_REVIEWER, Role.GATE_OPERATOR},
     "person": {Role.VIEWER, Role.REVIEWER, Role.SENIOR_REVIEWER, Role.GATE_OPERATOR, Role.REGISTRATION_CLERK},
     "search": {Role.VIEWER, Role.REVIEWER, Role.SENIOR_REVIEWER, Role.GATE_OPERATOR, Role.REGISTRATION_CLERK},
+    "quality": {Role.SENIOR_REVIEWER, Role.ADMINISTRATOR},
 }
 DECIDES = {Role.REVIEWER, Role.SENIOR_REVIEWER}
 
@@ -79,6 +80,7 @@ def path_of(page: str, app: App) -> str:
         "task": f"/review/{open_tasks(app)[0]}",
         "person": f"/persons/{a_person(app)}",
         "search": "/search",
+        "quality": "/quality",
     }[page]
 
 

@@ -1,0 +1,92 @@
+"""`mpi quality`."""
+
+from dataclasses import asdict
+
+import click
+
+from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
+from mpi.domain.review import Sample
+from mpi.matching.quality import Agreement, Share
+from mpi.services.quality.estimates import IndexQuality
+
+
+@click.group()
+def quality() -> None:
+    """See how good the index is, from reviewers' verdicts on a random sample of its decisions."""
+
+
+@quality.command(epilog="Example: mpi quality sample --links 20 --non-links 20")
+@click.option("--links", type=click.IntRange(0, 1000), default=0, help="Links to draw [0].")
+@click.option("--non-links", type=click.IntRange(0, 1000), default=0, help="Pairs that were kept apart to draw [0].")
+@click.option("--seed", type=int, help="Draw by this seed; with it the same index gives the same pairs.")
+@json_option
+@database_options
+def sample(
+    links: int, non_links: int, seed: int | None, as_json: bool, database: str | None, config_file: str | None
+) -> None:
+    """Put pairs drawn at random into the review queue, where they look like any other question.
+
+    Without --links and --non-links: what the configuration asks for each week, where the last draw is a week old.
+    """
+    with ready_application(database, config_file) as app:
+        if links or non_links:
+            wanted = {Sample.LINK: links, Sample.NON_LINK: non_links}
+            drawn = [app.sampler.draw(OPERATOR, kind, n, seed) for kind, n in wanted.items() if n]
+        elif seed is not None:
+            raise click.UsageError("--seed goes with --links or --non-links")
+        else:
+            drawn = app.sampler.draw_due(OPERATOR)
+    if as_json:
+        echo_json([asdict(one) for one in drawn])
+        return
+    if not drawn:
+        click.echo("nothing is due; [quality] in the configuration says how many pairs a week")
+    for one in drawn:
+        there = sum(one.sizes.values())
+        click.echo(f"{one.kind.value}: {one.drawn} of about {there:,.0f} pairs put into the queue (seed {one.seed})")
+
+
+@quality.command(epilog="Example: mpi quality show; mpi quality show --json")
+@json_option
+@database_options
+def show(as_json: bool, database: str | None, config_file: str | None) -> None:
+    """Show precision and recall with intervals of 95 %, by band of weight and by site, and how far readers agree."""
+    with ready_application(database, config_file) as app:
+        found = app.estimates.now(OPERATOR)
+    if as_json:
+        echo_json(asdict(found))
+        return
+    for line in _lines(found):
+        click.echo(line)
+
+
+def _lines(found: IndexQuality) -> list[str]:
+    q = found.quality
+    lines = [
+        f"precision of links made without a human: {_share(q.precision)}",
+        f"recall among the pairs that were compared: {_share(q.recall)}",
+        f"of the pairs kept apart, one person after all: {_share(q.missed)}",
+        f"{found.drawn} pairs drawn, {q.unanswered} without a verdict; "
+        f"{q.more_links} more verdicts on links would give the precision to 1 point",
+    ]
+    lines += [f"  {kind.value}, {band}: one person {_share(share)}" for kind, band, share in q.by_band]
+    lines += [f"  links of {site}: {_share(share)}" for site, share in q.by_site]
+    lines += [
+        f"  said {one.low:g} to {one.high:g} ({one.said:.3f} on average): one person {_share(one.found)}"
+        for one in q.calibration
+    ]
+    return lines + [_agreement(one) for one in (found.two_readers, found.three_readers)]
+
+
+def _share(share: Share) -> str:
+    if share.value is None:
+        return "not known yet, no verdicts"
+    text = f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%}; verdicts: {share.verdicts})"
+    return text if share.enough else f"{text}, too few to go by"
+
+
+def _agreement(one: Agreement) -> str:
+    if one.agreed is None:
+        return f"no question has had {one.readers} independent readers yet"
+    kappa = f"kappa {one.kappa:.2f}" if one.kappa is not None else "kappa undefined, all answers are alike"
+    return f"{one.readers} readers agree on {one.agreed:.1%} of {one.questions} questions, {kappa}"
