@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mpi.domain.review import TaskState
+from mpi.domain.audit import Actor
+from mpi.domain.review import Sample, TaskState, Verdict
+from mpi.domain.roles import Role
 from tests.builders import nhs_number
 from tests.history import last_change
 from tests.website import MARKUP, PASSWORD, REVIEWER, Site, open_website_index, put_people, served
@@ -258,6 +260,28 @@ def test_a_change_is_shown_taken_back_and_axe_finds_nothing(page: "Page", site: 
     press(page, "Do it")
     found["a decision with errors"] = violations(page)
     assert {place: wrong for place, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_quality_pages_have_no_faults_and_do_not_scroll_sideways(
+    browser: "Browser", site: Site, width: int
+) -> None:
+    administrator = Actor("ada", Role.ADMINISTRATOR.value)
+    context = browser.new_context(viewport={"width": width, "height": 740}, locale="en-GB")
+    page = context.new_page()
+    enter(page, site, "senior-reviewer")
+    page.goto(f"{site.url}/quality")
+    found = {"quality, nothing drawn": violations(page)}
+    for kind in Sample:
+        site.app.sampler.draw(administrator, kind, 5)
+    for task in site.app.review.queue(REVIEWER).tasks:
+        site.app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "two people")
+    page.goto(f"{site.url}/quality")
+    found["quality"] = violations(page)
+    assert "Links, by weight" in page.inner_text("main")
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
 
 
 def test_axe_finds_nothing_on_a_phone(browser: "Browser", looked_at: Site) -> None:
