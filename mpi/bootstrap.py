@@ -26,6 +26,8 @@ from mpi.services.protected import Protected
 from mpi.services.provider import ProviderSignIn
 from mpi.services.quality.estimates import Estimates
 from mpi.services.quality.sample import Sampler
+from mpi.services.quality.sources import SourceCards
+from mpi.services.quality.workload import Workloads
 from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
 from mpi.services.query_people import PersonQueries
@@ -71,6 +73,8 @@ class App:
     policy_trials: PolicyTrials
     sampler: Sampler
     estimates: Estimates
+    source_cards: SourceCards
+    workloads: Workloads
     users: Users
     own_account: OwnAccount
     provider: ProviderSignIn
@@ -134,6 +138,8 @@ def build(config: Config) -> App:
         policy_trials=PolicyTrials(store, config, policy),
         sampler=Sampler(store, config, model),
         estimates=Estimates(store),
+        source_cards=SourceCards(store, config),
+        workloads=Workloads(store),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

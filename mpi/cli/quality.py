@@ -8,6 +8,7 @@ from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, 
 from mpi.domain.review import Sample
 from mpi.matching.quality import Agreement, Share
 from mpi.services.quality.estimates import IndexQuality
+from mpi.services.quality.workload import AGES
 
 
 @click.group()
@@ -58,6 +59,50 @@ def show(as_json: bool, database: str | None, config_file: str | None) -> None:
         return
     for line in _lines(found):
         click.echo(line)
+
+
+@quality.command(epilog="Example: mpi quality sources --look; mpi quality sources --json")
+@click.option("--look", is_flag=True, help="First look at what has changed since the last look.")
+@json_option
+@database_options
+def sources(look: bool, as_json: bool, database: str | None, config_file: str | None) -> None:
+    """Show what is wrong with the records of each source, as of the last look; `mpi work` looks once a day."""
+    with ready_application(database, config_file) as app:
+        if look:
+            app.source_cards.look(OPERATOR)
+        found = app.source_cards.cards(OPERATOR)
+    if as_json:
+        echo_json(asdict(found))
+        return
+    if found.at is None:
+        click.echo("nobody has looked yet: mpi quality sources --look")
+    for card in found.cards:
+        click.echo(f"{card.authority} {card.source}: {card.records:,} registrations, {card.fixed:,} faults mended")
+        for defect, n in card.faults:
+            rate = 1000 * n / card.records if card.records else 0.0
+            click.echo(f"  {defect.field} {defect.fault.value}: {n:,} ({rate:.1f} per thousand)")
+
+
+@quality.command(epilog="Example: mpi quality work; mpi quality work --json")
+@json_option
+@database_options
+def work(as_json: bool, database: str | None, config_file: str | None) -> None:
+    """Show what waits in the review queue, for how long, what comes and goes, and how long answers take."""
+    with ready_application(database, config_file) as app:
+        found = app.workloads.now(OPERATOR)
+    if as_json:
+        echo_json(asdict(found))
+        return
+    for one in found.backlog:
+        ages = ", ".join(f"{n} {text}" for n, (text, _) in zip(one.by_age, AGES, strict=True))
+        click.echo(f"{one.type.value}: {one.total} wait ({ages}), {one.overdue} overdue")
+    for week in found.flow:
+        click.echo(f"week from {week.monday}: {week.opened} came, {week.closed} closed")
+    for slow in found.turnaround:
+        click.echo(
+            f"{slow.type.value}: {slow.answered} answered, half within {slow.middle:.1f} hours, "
+            f"nine in ten within {slow.slow:.1f}"
+        )
 
 
 def _lines(found: IndexQuality) -> list[str]:

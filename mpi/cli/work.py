@@ -138,6 +138,7 @@ def _keep_house(app: App, stop: threading.Event) -> None:
         try:
             app.outbox.forget()
             app.sampler.draw_due(OPERATOR)
+            app.source_cards.look_due(OPERATOR)
         except MpiError as error:
             _log.warning("housekeeping comes later", extra={"facts": {"reason": str(error)}})
         stop.wait(_HOUSEKEEPING_SECONDS)

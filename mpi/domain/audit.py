@@ -87,6 +87,8 @@ class Action(StrEnum):
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     SAMPLE_DRAWN = "sample.drawn"
+    SOURCES_LOOKED_AT = "sources.looked-at"
+    FIX_LIST_EXPORTED = "fix-list.exported"
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
 

@@ -40,6 +40,8 @@ class Permission(StrEnum):
     VIEW_AUDIT = "view-audit"
     VIEW_QUALITY = "view-quality"
     DRAW_SAMPLE = "draw-sample"
+    LOOK_AT_SOURCES = "look-at-sources"
+    EXPORT_FIX_LIST = "export-fix-list"
     MANAGE_USERS = "manage-users"
     REPLAY = "replay"
     PROTECT = "protect"
@@ -65,6 +67,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.DECIDE_STUDY,
             _P.LIST_STUDIES,
             _P.VIEW_QUALITY,
+            _P.EXPORT_FIX_LIST,
         }
     ),
     Role.GATE_OPERATOR: frozenset(
@@ -72,7 +75,17 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.REGISTRATION_CLERK: frozenset({_P.VIEW_PERSON, _P.SEARCH, _P.MATCH}),
     Role.IG_AUDITOR: frozenset({_P.VIEW_AUDIT, _P.PROTECT, _P.SEE_PROTECTED}),
-    Role.ADMINISTRATOR: frozenset({_P.MANAGE_USERS, _P.REPLAY, _P.PROTECT, _P.VIEW_QUALITY, _P.DRAW_SAMPLE}),
+    Role.ADMINISTRATOR: frozenset(
+        {
+            _P.MANAGE_USERS,
+            _P.REPLAY,
+            _P.PROTECT,
+            _P.VIEW_QUALITY,
+            _P.DRAW_SAMPLE,
+            _P.LOOK_AT_SOURCES,
+            _P.EXPORT_FIX_LIST,
+        }
+    ),
     Role.SERVICE: frozenset(
         {_P.MATCH, _P.QUERY_CROSSWALK, _P.READ_CHANGES, _P.CHECK_STUDY, _P.VIEW_STUDY, _P.LIST_STUDIES}
     ),
@@ -106,6 +119,8 @@ REACH: dict[Permission, Reach] = {
     _P.VIEW_AUDIT: Reach.NONE,
     _P.VIEW_QUALITY: Reach.NONE,
     _P.DRAW_SAMPLE: Reach.NONE,
+    _P.LOOK_AT_SOURCES: Reach.NONE,
+    _P.EXPORT_FIX_LIST: Reach.NONE,
     _P.MANAGE_USERS: Reach.NONE,
     _P.REPLAY: Reach.NONE,
     _P.PROTECT: Reach.NONE,

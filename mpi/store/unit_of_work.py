@@ -30,9 +30,11 @@ from mpi.store.queue import QueueTable
 from mpi.store.reads import ReadAudits, Ticket
 from mpi.store.records import Records
 from mpi.store.registry import Registry
+from mpi.store.sources import SourceTable
 from mpi.store.statements import IdPool, Statements
 from mpi.store.studies import Studies
 from mpi.store.study_overrides import StudyOverrides
+from mpi.store.task_times import TaskTimes
 from mpi.store.tasks import Tasks
 from mpi.store.users import Accounts
 from mpi.store.whole import Whole
@@ -74,6 +76,8 @@ class UnitOfWork:
         self.overrides = StudyOverrides(self.connection, self.trail)
         self.accounts = Accounts(self.connection, self.trail)
         self.quality = QualityTable(self.connection, self.trail)
+        self.sources = SourceTable(self.connection, self.trail)
+        self.task_times = TaskTimes(self.connection)
         self.moments = Moments(self.connection)
         self.whole = Whole(self.connection)
         self.positions = Positions(self.connection)

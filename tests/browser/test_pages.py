@@ -276,6 +276,11 @@ def test_the_quality_pages_have_no_faults_and_do_not_scroll_sideways(
         site.app.sampler.draw(administrator, kind, 5)
     for task in site.app.review.queue(REVIEWER).tasks:
         site.app.review.decide(REVIEWER, task.id, Verdict.DIFFERENT, "two people")
+    site.app.source_cards.look(administrator)
+    for path in ("/quality/sources", "/quality/sources/RXX", "/quality/work"):
+        page.goto(site.url + path)
+        found[path] = violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     page.goto(f"{site.url}/quality")
     found["quality"] = violations(page)
     assert "Links, by weight" in page.inner_text("main")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text as sql
 
 from mpi.bootstrap import App
+from mpi.cli.options import OPERATOR
 from mpi.domain.errors import TemporaryFailure
 from mpi.domain.messages import Delete
 from mpi.domain.person import Identifier
@@ -69,6 +71,8 @@ SEES = {
     "person": {Role.VIEWER, Role.REVIEWER, Role.SENIOR_REVIEWER, Role.GATE_OPERATOR, Role.REGISTRATION_CLERK},
     "search": {Role.VIEWER, Role.REVIEWER, Role.SENIOR_REVIEWER, Role.GATE_OPERATOR, Role.REGISTRATION_CLERK},
     "quality": {Role.SENIOR_REVIEWER, Role.ADMINISTRATOR},
+    "sources": {Role.SENIOR_REVIEWER, Role.ADMINISTRATOR},
+    "work": {Role.SENIOR_REVIEWER, Role.ADMINISTRATOR},
 }
 DECIDES = {Role.REVIEWER, Role.SENIOR_REVIEWER}
 
@@ -81,6 +85,8 @@ def path_of(page: str, app: App) -> str:
         "person": f"/persons/{a_person(app)}",
         "search": "/search",
         "quality": "/quality",
+        "sources": "/quality/sources",
+        "work": "/quality/work",
     }[page]
 
 
@@ -626,3 +632,20 @@ def test_a_form_that_is_too_large_is_refused(clients: dict[Role, FlaskClient]) -
     answer = clients[Role.REVIEWER].post("/search", data={"family_name": "x" * 300_000})
     assert answer.status_code == 413
     assert "too large" in answer.text
+
+
+def test_the_list_to_mend_is_a_file_in_which_nothing_is_a_formula_and_taking_it_is_audited(own: App) -> None:
+    send(own, a_record("RXX", "=1+1", nhs_number=None, family_name="Wetherspoon", postcode=None))
+    own.source_cards.look(OPERATOR)
+    client = make_web(own)
+    sign_in(client, Role.SENIOR_REVIEWER.value)
+    answer = post(client, "/quality/sources/RXX/list", {}, form="/quality/sources/RXX")
+    assert answer.mimetype == "text/csv"
+    assert "'=1+1,PAS|RXX,Postcode,Missing," in answer.text
+    assert "Wetherspoon" not in answer.text
+    with own.store.reading() as unit:
+        rows = unit.connection.execute(sql("SELECT actor FROM audit_event WHERE action = 'fix-list.exported'")).all()
+    assert [row.actor for row in rows] == [Role.SENIOR_REVIEWER.value]
+    reviewer = make_web(own)
+    sign_in(reviewer, Role.REVIEWER.value)
+    assert post(reviewer, "/quality/sources/RXX/list", {}, form="/").status_code == 403

@@ -3,8 +3,6 @@
 Who is asked about travels in the body of a POST.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +14,11 @@ from mpi.domain.errors import BadInput, NotFound
 from mpi.domain.roles import Permission
 from mpi.services.auditing import GROUPS, MOST_EXPORTED, AuditLine, AuditPage, AuditQuestion, ChainState
 from mpi.store import clock
+from mpi.web.csv_file import csv_file
 from mpi.web.current import actor, needs, services
 from mpi.web.words import LOCAL_ZONE
 
 bp = Blueprint("audit", __name__)
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +110,8 @@ def _page(asked: Form, errors: dict[str, str], found: AuditPage | None, chain: C
 
 
 def _csv(lines: Iterable[AuditLine]) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(AuditLine.__slots__)
-    for line in lines:
-        row = (" ".join(v) if isinstance(v, tuple) else v for v in (getattr(line, n) for n in AuditLine.__slots__))
-        writer.writerow(_plain("" if value is None else str(value)) for value in row)
-    answer = Response(out.getvalue(), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
-    return answer
-
-
-def _plain(text: str) -> str:
-    """`text` with a ' in front where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    rows = (
+        [" ".join(v) if isinstance(v, tuple) else v for v in (getattr(line, n) for n in AuditLine.__slots__)]
+        for line in lines
+    )
+    return csv_file("audit.csv", AuditLine.__slots__, rows)
