@@ -168,18 +168,23 @@ class Million:
 def _rate(file: Path, url: str) -> dict[str, Any]:
     head = file.with_name("head.csv")
     head.write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:2]), encoding="utf-8")
-    start = indexes.load(head, url)["seconds"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = indexes.load(file, url)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    start, used_at_start = _loaded(head, url)
+    done, used = _loaded(file, url)
     return {
         "rows": done["rows"],
-        "rows_per_second": round(done["rows"] / (done["seconds"] - start)),
-        "processor_ms_a_row": round((used - start) / done["rows"] * 1000, 2),
+        "rows_per_second": round(done["rows"] / (done["seconds"] - start["seconds"])),
+        "processor_ms_a_row": round((used - used_at_start) / done["rows"] * 1000, 2),
         "linked": done["linked"],
         "tasks": done["tasks"],
     }
+
+
+def _loaded(file: Path, url: str) -> tuple[dict[str, Any], float]:
+    """What a load gives, and the processor seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = indexes.load(file, url)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def whole_load(folder: Path, million: Million) -> dict[str, Any]:
