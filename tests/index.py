@@ -1,6 +1,7 @@
 """An index for tests: the real services on a real database, and short ways to send it messages."""
 
 import itertools
+from dataclasses import replace
 
 from mpi.bootstrap import App, build
 from mpi.config import NHS_AUTHORITY, Authority, Config, Source
@@ -29,12 +30,13 @@ def config_for(url: str) -> Config:
             Authority("INS", "Example Insurer", kind="other", test=True),
         ),
         sources=(Source("PAS", "RXX", "RXX", test=True), Source("PAS", "RYY", "RYY", test=True)),
+        blind=False,
     )
 
 
-def open_index(url: str) -> App:
-    """The services on a database that has the schema."""
-    return build(config_for(url))
+def open_index(url: str, **policy: object) -> App:
+    """The services on a database that has the schema; `policy` changes the configuration."""
+    return build(replace(config_for(url), **policy))  # type: ignore[arg-type]
 
 
 def message(command: Command, control_id: str | None = None, raw: bytes | None = None) -> Inbound:

@@ -30,9 +30,9 @@ MARKUP = "<script>alert(1)</script>"
 REVIEWER = Actor("reviewer", Role.REVIEWER.value)
 
 
-def open_website_index(url: str) -> App:
+def open_website_index(url: str, **policy: object) -> App:
     """The services, with password hashes that are made quickly and an account for each role, named like it."""
-    app = open_index(url)
+    app = open_index(url, **policy)
     quick = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     users = Users(app.store, app.config, quick)
     app = replace(app, users=users, own_account=OwnAccount(app.store, users))

@@ -13,6 +13,7 @@ from typing import Any
 
 from mpi.config.dicom import TABLE_KEYS, DicomForward, DicomNode, DicomPartner, read_node
 from mpi.config.provider import PROVIDER_KEYS, Provider, read_provider
+from mpi.config.review import SECOND_READER as SECOND_READER
 
 __all__ = [
     "Authority",
@@ -127,6 +128,10 @@ class Config:
     """The beginnings of the UIDs that our own devices give."""
     organisation: str = "Master patient index"
     nhs_branding: bool = False
+    blind: bool = True
+    """Whether reviewers answer before they see what the index thinks of a pair."""
+    second_reader: tuple[str, ...] = ()
+    """Questions that two reviewers answer independently: kinds of task, hard rules, or `restricted` (people)."""
     golden_sources: tuple[str, ...] = ()
     """Authorities whose values are trusted first to last in the golden record."""
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -209,6 +214,7 @@ _TABLES = {
     "web",
     "dicom",
     "oidc",
+    "review",
 }
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     **TABLE_KEYS,
@@ -246,6 +252,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "gate": {"policy": str, "home": list, "uid_roots": list},
     "quality": {"sample_links": int, "sample_non_links": int},
     "golden": {"sources": list, "rules": dict},
+    "review": {"blind": bool, "second_reader": list},
     "web": {"organisation": str, "nhs_branding": bool},
 }
 
@@ -291,6 +298,8 @@ class _Reader:
             sample_non_links=self._weekly("sample_non_links"),
             dicom=read_node(self._table("dicom"), codes, self._file.parent, self._error, self._check_keys),
             provider=read_provider(self._table("oidc"), codes, self._file.parent, self._error),
+            blind=self._table("review").get("blind", True),
+            second_reader=self._second_reader(),
             path=self._file,
         )
 
@@ -320,6 +329,13 @@ class _Reader:
                 raise self._error(f"sources names the unknown authority {code!r}", "golden", 0, "sources")
             found.append(codes[str(code).upper()])
         return tuple(dict.fromkeys(found))
+
+    def _second_reader(self) -> tuple[str, ...]:
+        wanted = tuple(self._table("review").get("second_reader", ()))
+        unknown = [one for one in wanted if one not in SECOND_READER]
+        if unknown:
+            raise self._error(f"second_reader names {unknown[0]!r}, which no question is", "review", 0, "second_reader")
+        return wanted
 
     def _golden_rules(self) -> dict[str, tuple[str, ...]]:
         rules: dict[str, tuple[str, ...]] = {}

@@ -64,6 +64,32 @@ class Verdict(StrEnum):
     NOT_SURE = "not-sure"
     REUSED = "number-reused"
     """The number has been given to somebody else: only of updates that are held."""
+    SPLIT = "split"
+    """Some of one person's records are somebody else's: those that were chosen go."""
+    CORRECT_SOURCE = "correct-source"
+    """A hospital must put its record right first: it was told what to look at."""
+
+
+ASKING = frozenset({Verdict.NOT_SURE, Verdict.CORRECT_SOURCE})
+"""Answers after which a hospital has been asked, and the task waits."""
+
+
+class ReasonCode(StrEnum):
+    """Why a reviewer decided so, to be counted. Stored: values never change."""
+
+    TYPING = "typing-error"
+    NAME_CHANGED = "name-changed"
+    MOVED = "moved-house"
+    NUMBER_MISTYPED = "number-mistyped"
+    SITE_CONFIRMED = "site-confirmed"
+    TWIN = "twin-or-sibling"
+    RELATIVE = "parent-or-child"
+    HOUSEHOLD = "same-household"
+    NAMESAKE = "namesake"
+    WRONG_PATIENT = "wrong-patient-open"
+    NUMBER_TWICE = "number-given-twice"
+    TOO_LITTLE = "too-little-recorded"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +135,11 @@ class Step(StrEnum):
 
     DECIDED = "decided"
     FIRST_VOTE = "first of two votes"
-    VOTES_DIFFER = "two votes differ"
+    VOTES_DIFFER = "votes differ"
     NOT_SURE = "not sure"
     SETTLED = "settled by another decision"
     TAKEN_BACK = "answer taken back"
+    CHANGED = "what it asks about has changed"
 
 
 TRANSITIONS: dict[tuple[TaskState, Step], TaskState] = {
@@ -122,9 +149,12 @@ TRANSITIONS: dict[tuple[TaskState, Step], TaskState] = {
     (TaskState.OPEN, Step.SETTLED): TaskState.CLOSED,
     (TaskState.SECOND, Step.DECIDED): TaskState.CLOSED,
     (TaskState.SECOND, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
+    (TaskState.SECOND, Step.CHANGED): TaskState.OPEN,
     (TaskState.SECOND, Step.NOT_SURE): TaskState.WAITING,
     (TaskState.SECOND, Step.SETTLED): TaskState.CLOSED,
     (TaskState.TIE_BREAK, Step.DECIDED): TaskState.CLOSED,
+    (TaskState.TIE_BREAK, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
+    (TaskState.TIE_BREAK, Step.CHANGED): TaskState.OPEN,
     (TaskState.TIE_BREAK, Step.NOT_SURE): TaskState.WAITING,
     (TaskState.TIE_BREAK, Step.SETTLED): TaskState.CLOSED,
     (TaskState.WAITING, Step.DECIDED): TaskState.CLOSED,
@@ -132,6 +162,7 @@ TRANSITIONS: dict[tuple[TaskState, Step], TaskState] = {
     (TaskState.WAITING, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
     (TaskState.WAITING, Step.NOT_SURE): TaskState.WAITING,
     (TaskState.WAITING, Step.SETTLED): TaskState.CLOSED,
+    (TaskState.WAITING, Step.CHANGED): TaskState.OPEN,
     (TaskState.CLOSED, Step.TAKEN_BACK): TaskState.OPEN,
 }
 

@@ -163,6 +163,7 @@ class Firewall:
             update = Waiting(folded, source, (*before.messages, *messages)[-MOST_MESSAGES:])
             event = cause.event(Action.RECORD_HELD, detail={"said": dict(record.changes)})
             unit.tasks.replace_evidence(task, _evidence(update), event=event)
+            unit.tasks.ask_anew(task, event=cause.event(Action.TASK_REOPENED))
             return task.id
         type_ = TaskType.POSSIBLE_OVERLAY if stored.merged_into is None else TaskType.REUSED_NUMBER
         after = self._prepared(stored.authority, after_update(stored.recorded, record))

@@ -356,6 +356,7 @@ def ask_for_more(
         event = cause.event(Action.MESSAGE_HELD, detail={"pairs": len(added)})
         evidence = _evidence([*added, *before], [*shown_of(known.evidence), asked])
         unit.tasks.replace_evidence(known, evidence, event=event)
+        unit.tasks.ask_anew(known, event=cause.event(Action.TASK_REOPENED))
     return known.id
 
 

@@ -189,11 +189,11 @@ class Queue:
         if others and not permitted(actor, Permission.ASSIGN):
             return f"{task.owner} has taken it"
         if order.operation is Bulk.TAKE:
-            return _unfit(unit, task, actor.name) or (f"{task.owner} has taken it" if others else None)
+            return why_not(unit, task, actor.name) or (f"{task.owner} has taken it" if others else None)
         if order.operation is Bulk.ASSIGN:
             if order.to not in _deciders(unit):
                 raise BadInput("Select somebody who may decide", field="to")
-            return _unfit(unit, task, order.to or "")
+            return why_not(unit, task, order.to or "")
         if order.operation is Bulk.DUE and order.days not in DUE_DAYS:
             raise BadInput("Select when an answer is due", field="days")
         return None
@@ -266,21 +266,18 @@ def _seen(unit: UnitOfWork, actor: Actor, task_id: int) -> StoredTask:
     return task
 
 
-def _unfit(unit: UnitOfWork, task: StoredTask, name: str) -> str | None:
+def why_not(unit: UnitOfWork, task: StoredTask, name: str) -> str | None:
     """Why an account may not be the one who decides this task; None: it may."""
     if name in task.evidence.get(NOT_BY, ()):
         return "nobody decides about what they did themselves"
-    if any(one.by == name and one.counts for one in unit.tasks.verdicts(task.id)) and task.state in (
-        TaskState.SECOND,
-        TaskState.TIE_BREAK,
-    ):
+    if task.state is not TaskState.CLOSED and any(v.by == name and v.counts for v in unit.tasks.verdicts(task.id)):
         return "its next reader must be somebody else"
     return None
 
 
 def check_may_answer(unit: UnitOfWork, actor: Actor, task: StoredTask) -> None:
     """Raise `NotAllowed` or `Conflict` where somebody else must answer this task."""
-    why = _unfit(unit, task, actor.name)
+    why = why_not(unit, task, actor.name)
     if why is not None:
         raise NotAllowed(why)
     if task.owner not in (None, actor.name):

@@ -1,103 +1,49 @@
 """The review queue: what a human is asked, with the evidence, and what the answer does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotFound
-from mpi.domain.person import DEMOGRAPHIC_FIELDS
 from mpi.domain.queue import QueueFilter, Show
-from mpi.domain.replay import Kind, Statement
-from mpi.domain.review import Step, TaskState, TaskType, Verdict, next_state
-from mpi.domain.roles import Permission, can, check_actor
+from mpi.domain.review import ASKING, ReasonCode, Step, TaskState, TaskType, Verdict, next_state
+from mpi.domain.roles import Permission, can, check_actor, permitted
 from mpi.domain.text import storable
 from mpi.matching.decide import decide_pair
 from mpi.matching.model import LinkageModel
 from mpi.matching.prepared import Prepared
-from mpi.services import decisions, identity, preview, queue, scope, views
+from mpi.services import compare, decisions, identity, preview, queue, scope, task_view, views
+from mpi.services.answers import Answer as Answer
+from mpi.services.answers import Answers, persons_of
 from mpi.services.held import REOPENED, UPDATES, Held
 from mpi.services.identity import Cause
-from mpi.services.preview import ChangeView, Effect
+from mpi.services.preview import Effect
 from mpi.services.queue import Queue, QueuePage
-from mpi.services.views import HistoryLine, RecordView, TaskSummary
-from mpi.store import audit
-from mpi.store.persons import MANUAL
-from mpi.store.tasks import StoredTask, StoredVerdict
+from mpi.services.reading import Reading, reading_of
+from mpi.services.task_view import FIELD_LABELS as FIELD_LABELS
+from mpi.services.task_view import ComparisonView as ComparisonView
+from mpi.services.task_view import FieldValues as FieldValues
+from mpi.services.task_view import TaskView as TaskView
+from mpi.store import clock
+from mpi.store.tasks import StoredTask
 from mpi.store.unit_of_work import Store, UnitOfWork
-
-FIELD_LABELS: dict[str, str] = {
-    "nhs_number": "NHS number",
-    "nhs_number_status": "NHS number status",
-    "family_name": "Family name",
-    "given_name": "Given name",
-    "middle_names": "Middle names",
-    "previous_family_name": "Previous family name",
-    "birth_date": "Date of birth",
-    "sex": "Sex",
-    "address_line": "Address",
-    "town": "Town or city",
-    "postcode": "Postcode",
-    "phone": "Phone number",
-    "email": "Email address",
-    "gp_practice": "GP practice",
-    "other_identifier": "Other identifier",
-    "multiple_birth_order": "Order in a multiple birth",
-    "death_date": "Date of death",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FieldValues:
-    """One recorded field of both records; None where a side recorded nothing."""
-
-    field: str
-    label: str
-    left: str | None
-    right: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonView:
-    """One comparison of the model: what was found in plain English, and what it adds in bits."""
-
-    comparison: str
-    agreement: str
-    bits: float
-
-
-@dataclass(frozen=True, slots=True)
-class TaskView:
-    """A task with its evidence as it is now. `weight`, `link`, `keep`, `review` in bits.
-
-    Where a side is restricted, `fields`, `comparisons` and `weight` leave out where both live and are registered.
-    """
-
-    summary: TaskSummary
-    fields: tuple[FieldValues, ...]
-    comparisons: tuple[ComparisonView, ...]
-    weight: float | None
-    link: float
-    keep: float
-    review: float
-    same_person_now: bool
-    verdicts: tuple[StoredVerdict, ...]
-    history: tuple[HistoryLine, ...]
-    may_decide: bool
-    if_same: Effect | None = None
-    """What the answer "same person" would touch; None where nobody may answer, or it moves no identity by itself."""
-    if_different: Effect | None = None
-    changes: tuple[ChangeView, ...] = ()
-    """What the answers changed, newest first; each can be taken back."""
-    may_reopen: bool = False
-    """Whether the answer can be taken back by asking again; others are taken back as changes of identities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a verdict did: the task's state, and the next open task (None: the queue is empty)."""
+    """What a verdict did: the task's state, and the next open task (None: the queue is empty).
+
+    `first`: it was kept as a blind answer, and is to be looked at again. `vote`: it waits for another reader's.
+    """
 
     state: TaskState
     next_task: int | None
+    first: bool = False
+    vote: bool = False
+
+
+_READ_ON = (TaskState.SECOND, TaskState.TIE_BREAK)
 
 
 class Review:
@@ -107,7 +53,7 @@ class Review:
         self._store = store
         self._config = config
         self._model = model
-        self._held = held
+        self._answers = Answers(held)
         self._queue = Queue(store, config)
 
     def queue(
@@ -124,37 +70,55 @@ class Review:
         return self._queue.page(actor, QueueFilter(show=show, type=type_), page=page, size=size)
 
     def task(self, actor: Actor, task_id: int) -> TaskView:
-        """One task with its evidence; raises `NotFound`."""
+        """One task with its evidence, as far as this reader may see it yet; raises `NotFound`."""
         role = check_actor(actor, Permission.VIEW_QUEUE)
         with self._store.reading() as unit:
             task = _shown(unit, actor, task_id)
             summary = views.task_summary(unit, self._config, task)
             restricted = any(side is not None and side.restricted for side in (summary.left, summary.right))
+            verdicts = unit.tasks.verdicts(task_id)
+            reading = reading_of(unit, self._config, task, actor.name, verdicts, restricted)
             comparisons, weight = self._evidence(unit, task, restricted)
-            history = tuple(
-                views.history_line(line, restricted=restricted)
-                for line in audit.of_task(unit.connection, task_id)
-                if line.action != Action.TASK_READ.value
+            may_decide = (
+                task.state is not TaskState.CLOSED
+                and can(role, Permission.DECIDE)
+                and task.type is not TaskType.GATE_HOLD
             )
-            may_decide = task.state is not TaskState.CLOSED and can(role, Permission.DECIDE)
             view = TaskView(
                 summary,
-                _fields(summary.left, summary.right, restricted),
+                task_view.fields(summary.left, summary.right, restricted),
                 comparisons,
                 weight,
                 self._model.thresholds.link,
                 self._model.thresholds.keep,
                 self._model.thresholds.review,
                 _same_person(unit, task),
-                tuple(unit.tasks.verdicts(task_id)),
-                history,
+                task_view.readable(verdicts, task, actor.name, reading.twice),
+                task_view.history(unit, task_id, restricted, reading.hidden),
                 may_decide,
-                *(self._effects(unit, actor, task) if may_decide else (None, None)),
-                tuple(preview.change_views(unit, preview.may_be_shown(unit, unit.history.of_task(task_id)[::-1]))),
-                _can_reopen(task) and can(role, Permission.UNDO),
+                reading=replace(reading, votes=()),
+                mark=task_view.mark(unit, task),
+                earlier=tuple(compare.earlier(unit, r, restricted) for r in (task.left_record, task.right_record)),
+                not_mine=queue.why_not(unit, task, actor.name) if may_decide else None,
             )
+            view = task_view.blind(view) if reading.hidden else self._whole(unit, actor, task, view, restricted)
             unit.audit(AuditEvent(actor, Action.TASK_READ, task_id=task_id, record_id=task.left_record))
         return view
+
+    def _whole(self, unit: UnitOfWork, actor: Actor, task: StoredTask, view: TaskView, restricted: bool) -> TaskView:
+        """The view with all that the index thinks, and what each answer would touch."""
+        same, different = self._effects(unit, actor, task) if view.may_decide else (None, None)
+        sides = [side for side in (task.left_record, task.right_record) if side is not None]
+        changes = preview.may_be_shown(unit, unit.history.of_task(task.id)[::-1])
+        return replace(
+            view,
+            if_same=same,
+            if_different=different,
+            changes=tuple(preview.change_views(unit, changes)),
+            may_reopen=_can_reopen(task) and permitted(actor, Permission.UNDO),
+            cluster=compare.cluster(unit, self._config, self._model, sides, restricted),
+            frequencies=compare.frequencies(unit, self._model, sides),
+        )
 
     def _effects(self, unit: UnitOfWork, actor: Actor, task: StoredTask) -> tuple[Effect | None, Effect | None]:
         same, different = (
@@ -185,42 +149,89 @@ class Review:
         return tuple(ComparisonView(e.comparison, e.label, e.bits) for e in pair.evidence), pair.weight
 
     def decide(self, actor: Actor, task_id: int, verdict: Verdict, reason: str) -> Decided:
-        """Carry out a reviewer's verdict.
+        """Carry out a reviewer's verdict, or count it as a vote where two readers are asked; as `answer`."""
+        return self._answer(actor, task_id, Answer(verdict, reason), final=True)
 
-        Raises `NotAllowed` by role, `BadInput` without a reason, `NotFound`, and `Conflict` when the task is closed
-        already or the index does not allow it.
+    def answer(self, actor: Actor, task_id: int, answer: Answer) -> Decided:
+        """Take an answer as the page gives it: a first one to a blind question is kept, and the rest is shown then.
+
+        Raises `NotAllowed` by role, site or because somebody else must answer, `BadInput` without a reason, `NotFound`,
+        and `Conflict` when the task is closed already, somebody else's, not what was seen, or the index does not allow
+        it.
         """
+        return self._answer(actor, task_id, answer, final=False)
+
+    def _answer(self, actor: Actor, task_id: int, answer: Answer, *, final: bool) -> Decided:
         check_actor(actor, Permission.DECIDE)
-        reason = storable(reason.strip())
-        if not reason:
+        answer = replace(answer, reason=storable(answer.reason.strip()))
+        if not answer.reason and answer.code in (None, ReasonCode.OTHER):
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             task = _shown(unit, actor, task_id)
+            if task.type is TaskType.GATE_HOLD:
+                raise Conflict("a study is decided on its own page")
             if task.state is not TaskState.CLOSED:
                 queue.check_may_answer(unit, actor, task)
-            state = next_state(task.state, Step.NOT_SURE if verdict is Verdict.NOT_SURE else Step.DECIDED)
-            cause = Cause(actor, task.message_id, task_id)
+            verdicts = unit.tasks.verdicts(task_id)
+            reading = reading_of(unit, self._config, task, actor.name, verdicts, self._restricted(unit, task))
+            step = reading.step(answer.verdict)
+            state = next_state(task.state, step)
+            if answer.seen is not None and answer.seen != task_view.mark(unit, task):
+                raise Conflict("what this task is about has changed since you looked at it; look again")
+            if answer.verdict is Verdict.SPLIT and reading.hidden:
+                raise BadInput("Select whether this is the same person", field="verdict")
+            if reading.hidden and not reading.twice and not final:
+                _keep_first(unit, actor, task, answer, reading)
+                return Decided(task.state, task_id, first=True)
+            self._settle(unit, actor, task, answer, reading, step, state)
+            following = queue.next_of(unit, actor, task_id)
+            return Decided(state, following.id if following is not None else None, vote=state in _READ_ON)
+
+    def _settle(
+        self,
+        unit: UnitOfWork,
+        actor: Actor,
+        task: StoredTask,
+        answer: Answer,
+        reading: Reading,
+        step: Step,
+        state: TaskState,
+    ) -> None:
+        """Write the answer down, and carry it out where it decides the task."""
+        decides = step is Step.DECIDED
+        # A vote must stay unknown to the next reader: neither the reason nor the answer is in what pages show.
+        event = AuditEvent(
+            actor,
+            Action.TASK_DECIDED if decides or step is Step.NOT_SURE else Action.TASK_ANSWERED,
+            message_id=task.message_id,
+            reason=answer.reason if decides or step is Step.NOT_SURE else None,
+            detail={"verdict": answer.verdict.value, "type": task.type.value, "weight": task.weight},
+        )
+        said = (answer.verdict, answer.reason, answer.code)
+        first = reading.first
+        if decides and first is not None and said == (first.verdict, first.reason, first.reason_code):
+            unit.tasks.let_count(task, first, state, event=event)
+        else:
             unit.tasks.add_verdict(
                 task,
                 state,
-                verdict,
-                reason,
-                event=AuditEvent(
-                    actor,
-                    Action.TASK_DECIDED,
-                    message_id=task.message_id,
-                    reason=reason,
-                    detail={"verdict": verdict.value, "type": task.type.value, "weight": task.weight},
-                ),
+                answer.verdict,
+                answer.reason,
+                event=event,
+                blind=reading.hidden,
+                reason_code=answer.code,
+                vote=reading.vote,
+                counts=answer.verdict not in ASKING,
             )
-            if verdict is Verdict.SAME:
-                self._same(unit, task, cause, reason)
-            elif verdict is Verdict.DIFFERENT:
-                self._different(unit, task, cause, reason)
-            elif verdict is Verdict.REUSED:
-                self._held.give_away(unit, task, cause)
-            following = queue.next_of(unit, actor, task_id)
-            return Decided(state, following.id if following is not None else None)
+        if step is Step.NOT_SURE and answer.days in queue.DUE_DAYS:
+            due_at = clock.stamp(clock.read(unit.now) + timedelta(days=answer.days or 0))
+            unit.queue.set_due(task, due_at, event=AuditEvent(actor, Action.TASK_DUE, detail={"after": due_at}))
+        if decides:
+            self._answers.carry_out(unit, task, answer, Cause(actor, task.message_id, task.id))
+
+    def _restricted(self, unit: UnitOfWork, task: StoredTask) -> bool:
+        summary = views.task_summary(unit, self._config, task)
+        return any(side is not None and side.restricted for side in (summary.left, summary.right))
 
     def reopen(self, actor: Actor, task_id: int, reason: str) -> None:
         """Take the answer to a held update or deletion back: what it did is undone, and the task is open again.
@@ -237,60 +248,13 @@ class Review:
             if not _can_reopen(task):
                 raise Conflict("there is no answer to take back here")
             cause = Cause(actor, task.message_id, task_id)
-            self._held.take_back(unit, task, unit.tasks.verdicts(task_id)[-1].verdict, cause)
+            decided = [verdict for verdict in unit.tasks.verdicts(task_id) if verdict.counts]
+            self._answers.take_back(unit, task, decided[-1].verdict, cause)
             unit.tasks.reopen(task, event=cause.event(Action.TASK_REOPENED, reason=reason))
-
-    def _same(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
-        if not self._held.release(unit, task, cause):
-            one, other = _persons(unit, task)
-            if one is None or other is None:
-                raise Conflict("a record of this task has no person any more")
-            if one != other:
-                identity.join(unit, min(one, other), max(one, other), cause, reason, about=_about(unit, task))
-            else:
-                _confirm(unit, task, cause, reason)
-        records = [r for r in (task.left_record, task.right_record) if r is not None]
-        person = identity.person_of(unit, records[0]) if records else None
-        members = unit.persons.members([person]) if person is not None else []
-        identity.settle_tasks(unit, {*records, *(m.record_id for m in members)}, cause, but=task.id)
-
-    def _different(self, unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
-        if self._held.drop(unit, task, cause):
-            return
-        if task.left_record is None or task.right_record is None or task.left_record == task.right_record:
-            return  # a held merge of numbers that are not both in the index: nothing to keep apart
-        both = unit.records.get([task.left_record, task.right_record])
-        left = unit.records.survivor(both[task.left_record])
-        right = unit.records.survivor(both[task.right_record])
-        if left.id == right.id:
-            raise Conflict("the two numbers were merged into one; take the merge back first")
-        identity.separate(unit, left.id, right.id, cause, reason)
 
 
 def _can_reopen(task: StoredTask) -> bool:
     return task.type in REOPENED and task.state is TaskState.CLOSED and task.closed_how == "verdict"
-
-
-def _confirm(unit: UnitOfWork, task: StoredTask, cause: Cause, reason: str) -> None:
-    """A human says that a doubtful link is right: from now on it is theirs and no update moves it."""
-    about = _about(unit, task)
-    if about is not None:
-        unit.history.say(Statement(Kind.JOIN, *about))
-    for record_id in (task.left_record, task.right_record):
-        current = unit.persons.current_link(record_id) if record_id is not None else None
-        if current is not None and current.grounds.how != MANUAL:
-            grounds = current.grounds._replace(
-                how=MANUAL, made_by=cause.actor.name, reason=reason, task_id=cause.task_id
-            )
-            identity.move(unit, current, current.person_id, grounds, cause, "confirmed by a reviewer")
-
-
-def _about(unit: UnitOfWork, task: StoredTask) -> tuple[int, int] | None:
-    """The standing records that a task asks about, through those they were merged into; None without two."""
-    if task.left_record is None or task.right_record is None:
-        return None
-    both = unit.records.get((task.left_record, task.right_record))
-    return unit.records.survivor(both[task.left_record]).id, unit.records.survivor(both[task.right_record]).id
 
 
 def _shown(unit: UnitOfWork, actor: Actor, task_id: int) -> StoredTask:
@@ -301,23 +265,21 @@ def _shown(unit: UnitOfWork, actor: Actor, task_id: int) -> StoredTask:
     return task
 
 
-def _persons(unit: UnitOfWork, task: StoredTask) -> tuple[int | None, int | None]:
-    left = identity.person_of(unit, task.left_record) if task.left_record is not None else None
-    right = identity.person_of(unit, task.right_record) if task.right_record is not None else None
-    return left, right
-
-
 def _same_person(unit: UnitOfWork, task: StoredTask) -> bool:
-    left, right = _persons(unit, task)
+    left, right = persons_of(unit, task)
     return left is not None and left == right
 
 
-def _fields(left: RecordView | None, right: RecordView | None, restricted: bool) -> tuple[FieldValues, ...]:
-    found = []
-    for name in DEMOGRAPHIC_FIELDS:
-        if restricted and name in views.HIDDEN:
-            continue  # of neither side: the two may be one person, at one address
-        values = [getattr(side.recorded, name) if side else None for side in (left, right)]
-        if any(value is not None for value in values):
-            found.append(FieldValues(name, FIELD_LABELS[name], values[0], values[1]))
-    return tuple(found)
+def _keep_first(unit: UnitOfWork, actor: Actor, task: StoredTask, answer: Answer, reading: Reading) -> None:
+    """Keep what a reviewer says of the data alone. Nothing is decided by it yet."""
+    unit.tasks.add_verdict(
+        task,
+        task.state,
+        answer.verdict,
+        answer.reason,
+        event=AuditEvent(actor, Action.TASK_ANSWERED, detail={"verdict": answer.verdict.value, "blind": True}),
+        blind=True,
+        reason_code=answer.code,
+        vote=reading.vote,
+        counts=False,
+    )

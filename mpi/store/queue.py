@@ -56,7 +56,7 @@ def _unless_said(name: str, condition: ColumnElement[bool], type_: Any) -> Colum
 
 
 _MINE_TO_READ = or_(
-    t.c.state.in_([TaskState.OPEN.value, TaskState.WAITING.value, TaskState.CLOSED.value]),
+    t.c.state.in_([TaskState.OPEN.value, TaskState.CLOSED.value]),
     ~select(task_verdict.c.id)
     .where(task_verdict.c.task_id == t.c.id, task_verdict.c.by == bindparam("reader"), task_verdict.c.counts)
     .exists(),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from mpi.domain.audit import AuditEvent
-from mpi.domain.review import KINDS, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
+from mpi.domain.review import KINDS, ReasonCode, Sample, Step, TaskState, TaskType, Verdict, next_state, priority
 from mpi.store import clock
 from mpi.store.plain import Fixed
 from mpi.store.records import TrailLike
@@ -77,9 +77,10 @@ class StoredVerdict(NamedTuple):
     verdict: Verdict
     reason: str
     blind: bool = False
-    reason_code: str | None = None
+    reason_code: ReasonCode | None = None
     vote: int = 1
     counts: bool = True
+    id: int = 0
 
 
 # A task about an identity that its person left behind is nobody's to see; it stays, for when it may be shown again.
@@ -132,9 +133,12 @@ _leave_right = (
     update(t).where(_before, t.c.right_record == bindparam("of_record")).values(right_record=bindparam("past"))
 )
 _insert_verdict = insert(task_verdict)
+_let_count = update(task_verdict).where(task_verdict.c.id == bindparam("verdict_id"))
+_void_votes = update(task_verdict).where(task_verdict.c.task_id == bindparam("of_task"))
+_any_sampled = select(t.c.id).where(t.c.sample.is_not(None), t.c.state != TaskState.CLOSED.value).limit(1)
 _last_verdict = (
     select(task_verdict.c.verdict)
-    .where(task_verdict.c.task_id == t.c.id)
+    .where(task_verdict.c.task_id == t.c.id, task_verdict.c.counts)
     .order_by(task_verdict.c.id.desc())
     .limit(1)
     .scalar_subquery()
@@ -262,7 +266,7 @@ class Tasks:
         *,
         event: AuditEvent,
         blind: bool = False,
-        reason_code: str | None = None,
+        reason_code: ReasonCode | None = None,
         vote: int = 1,
         counts: bool = True,
     ) -> None:
@@ -277,13 +281,34 @@ class Tasks:
                 "verdict": verdict.value,
                 "reason": reason,
                 "blind": blind,
-                "reason_code": reason_code,
+                "reason_code": reason_code.value if reason_code else None,
                 "vote": vote,
                 "counts": counts,
             },
         )
+        if state is not task.state or state is TaskState.WAITING:
+            self._move(task.id, state, "verdict")
+        if state in (TaskState.SECOND, TaskState.TIE_BREAK):
+            # Whoever has read it is not its next reader.
+            self._connection.later(_update, {"task_id": task.id, "owner": None, "claimed_at": None})
+        self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def let_count(self, task: StoredTask, verdict: StoredVerdict, state: TaskState, *, event: AuditEvent) -> None:
+        """Let a blind answer that its reviewer stands by decide the task."""
+        self._connection.later(_let_count, {"verdict_id": verdict.id, "counts": True})
         self._move(task.id, state, "verdict")
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def ask_anew(self, task: StoredTask, *, event: AuditEvent) -> None:
+        """Let earlier votes not count: what the question is about has changed since."""
+        if task.state in (TaskState.SECOND, TaskState.TIE_BREAK):
+            self._connection.later(_void_votes, {"of_task": task.id, "counts": False})
+            self._move(task.id, next_state(task.state, Step.CHANGED), "")
+            self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
+
+    def sampled(self) -> bool:
+        """Whether a task that was drawn at random waits in the queue."""
+        return self._connection.execute(_any_sampled).first() is not None
 
     def settle(self, task: StoredTask, *, event: AuditEvent) -> None:
         """Close a task whose question another decision has answered."""
@@ -296,6 +321,7 @@ class Tasks:
         if self._same_question(asked) is not None:
             return False
         self._move(task.id, next_state(task.state, Step.TAKEN_BACK), "")
+        self._connection.later(_void_votes, {"of_task": task.id, "counts": False})
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
         return True
 
@@ -337,9 +363,10 @@ class Tasks:
                 Verdict(row.verdict),
                 row.reason,
                 row.blind,
-                row.reason_code,
+                ReasonCode(row.reason_code) if row.reason_code else None,
                 row.vote,
                 row.counts,
+                row.id,
             )
             for row in self._connection.execute(_verdicts, {"task_id": task_id})
         ]

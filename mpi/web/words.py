@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mpi.domain.decision import HardRule
 from mpi.domain.queue import Due, Owned, Show, Sort
-from mpi.domain.review import TaskState, TaskType, Verdict
+from mpi.domain.review import ReasonCode, TaskState, TaskType, Verdict
 from mpi.domain.roles import Role
 from mpi.matching import nhs_number
 from mpi.matching.prepare import PROBLEMS
@@ -129,6 +129,24 @@ VERDICTS: dict[str, str] = {
     Verdict.DIFFERENT: "Different people",
     Verdict.NOT_SURE: "Not sure",
     Verdict.REUSED: "Number given to somebody else",
+    Verdict.SPLIT: "Some of these records are somebody else's",
+    Verdict.CORRECT_SOURCE: "The hospital must correct its record",
+}
+
+REASONS: dict[str, str] = {
+    ReasonCode.TYPING: "A typing error explains the difference",
+    ReasonCode.NAME_CHANGED: "The name was changed",
+    ReasonCode.MOVED: "The person moved",
+    ReasonCode.NUMBER_MISTYPED: "A number was mistyped",
+    ReasonCode.SITE_CONFIRMED: "The hospital confirmed it",
+    ReasonCode.TWIN: "Twins, or brother and sister",
+    ReasonCode.RELATIVE: "Parent and child",
+    ReasonCode.HOUSEHOLD: "Two people of one household",
+    ReasonCode.NAMESAKE: "Two people of the same name",
+    ReasonCode.WRONG_PATIENT: "The wrong patient was open",
+    ReasonCode.NUMBER_TWICE: "A number was given out twice",
+    ReasonCode.TOO_LITTLE: "Too little is recorded to tell",
+    ReasonCode.OTHER: "Another reason",
 }
 
 RULES: dict[str, str] = {
@@ -266,6 +284,9 @@ def name_of(record: RecordView) -> str:
     return ", ".join(part for part in (family, given) if part) or "Name not recorded"
 
 
+LABELS: dict[str, str] = {**FIELD_LABELS, "residence": "Where they live"}
+
+
 def field_label(name: str) -> str:
     """A demographic field in words."""
     return FIELD_LABELS.get(name, name.replace("_", " "))
@@ -313,6 +334,7 @@ WORDS = {
     "sorts": SORTS,
     "bulks": BULKS,
     "verdicts": VERDICTS,
+    "reasons": REASONS,
     "rules": RULES,
     "how": HOW,
     "roles": ROLES,

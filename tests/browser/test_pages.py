@@ -147,6 +147,7 @@ def test_the_whole_way_can_be_gone_by_keyboard(page: "Page", site: Site) -> None
     tab_to(page, "reason")
     page.keyboard.type("two birth certificates")
     page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: not url.endswith(f"/{task}"))
     assert [v.verdict.value for v in site.app.review.task(REVIEWER, task).verdicts] == ["different-people"]

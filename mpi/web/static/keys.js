@@ -30,6 +30,7 @@ if (rows.length) {
   }
 }
 
+actions.set('Esc', ['Leave a field', () => {}])
 let off = window.localStorage.getItem(OFF) === 'yes'
 
 function show () {
@@ -43,7 +44,7 @@ function show () {
   }))
   list.hidden = off
   document.getElementById('keys-switch').textContent = off ? 'Turn keys on' : 'Turn keys off'
-  place.hidden = actions.size === 0
+  place.hidden = actions.size < 2
 }
 
 if (place) {
@@ -55,6 +56,7 @@ if (place) {
   })
   document.addEventListener('keydown', (event) => {
     const typing = event.target.matches('textarea, select, input:not([type="radio"]):not([type="checkbox"])')
+    if (typing && event.key === 'Escape') event.target.blur()
     if (off || typing || event.ctrlKey || event.altKey || event.metaKey || !actions.has(event.key)) return
     event.preventDefault()
     actions.get(event.key)[1]()
