@@ -162,7 +162,6 @@ TRANSITIONS: dict[tuple[TaskState, Step], TaskState] = {
     (TaskState.WAITING, Step.VOTES_DIFFER): TaskState.TIE_BREAK,
     (TaskState.WAITING, Step.NOT_SURE): TaskState.WAITING,
     (TaskState.WAITING, Step.SETTLED): TaskState.CLOSED,
-    (TaskState.WAITING, Step.CHANGED): TaskState.OPEN,
     (TaskState.CLOSED, Step.TAKEN_BACK): TaskState.OPEN,
 }
 

@@ -168,10 +168,10 @@ class Review:
             raise BadInput("Enter a reason", field="reason")
         with self._store.writing() as unit:
             task = _shown(unit, actor, task_id)
-            if task.type is TaskType.GATE_HOLD:
-                raise Conflict("a study is decided on its own page")
             if task.state is not TaskState.CLOSED:
                 queue.check_may_answer(unit, actor, task)
+            if task.type is TaskType.GATE_HOLD:
+                raise Conflict("a study is decided on its own page")
             verdicts = unit.tasks.verdicts(task_id)
             reading = reading_of(unit, self._config, task, actor.name, verdicts, self._restricted(unit, task))
             step = reading.step(answer.verdict)

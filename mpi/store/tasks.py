@@ -301,8 +301,9 @@ class Tasks:
 
     def ask_anew(self, task: StoredTask, *, event: AuditEvent) -> None:
         """Let earlier votes not count: what the question is about has changed since."""
-        if task.state in (TaskState.SECOND, TaskState.TIE_BREAK):
+        if task.state not in (TaskState.OPEN, TaskState.CLOSED):
             self._connection.later(_void_votes, {"of_task": task.id, "counts": False})
+        if task.state in (TaskState.SECOND, TaskState.TIE_BREAK):
             self._move(task.id, next_state(task.state, Step.CHANGED), "")
             self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
 

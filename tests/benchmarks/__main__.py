@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, queries, scoring, work
+from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, queries, review_queue, scoring, work
 from tests.benchmarks.machine import describe, load_average
 from tests.benchmarks.population import Population, messages, write
 from tests.fixtures.postgres import PostgresServer, running_server
@@ -48,6 +48,8 @@ class Bench:
         with part("small things"):
             self.found["reader_microseconds"] = hl7_reader.run()
             self.found["scoring"] = scoring.run()
+        with part("the review queue"):
+            self.found["review_queue"] = review_queue.run(FOLDER)
         with part("batch linkage beside Splink"):
             self.found["batch"] = batch.run(full=self.found["full"])
         for persons in sizes:
