@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import waitress
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from mpi.bootstrap import App, build
 from mpi.cli.options import OPERATOR
@@ -90,25 +90,40 @@ def served(app: App) -> Iterator[str]:
     server.close()
 
 
-def take(address: str, task: int) -> None:
-    """Sign in as a person would, and take the picture of one task."""
+def take(address: str, task: int) -> list[str]:
+    """Sign in as a person would, answer one task, and take pictures on the way; their names."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), headless=True, args=FLAGS)
         page = browser.new_page(viewport=SIZE, locale="en-GB")
-        page.goto(f"{address}/review/{task}")
+        page.goto(f"{address}/review")
         page.get_by_label("Name", exact=True).fill(REVIEWER.name)
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         with page.expect_navigation():
             page.get_by_role("button", name="Sign in").click()
-        page.mouse.move(0, 0)
-        whole = page.locator("form[action^='/review']").bounding_box()
-        height = whole["y"] + whole["height"] if whole else SIZE["height"]
-        page.screenshot(
-            path=str(IMAGES / "review.png"),
-            full_page=True,
-            clip={"x": 0, "y": 0, "width": SIZE["width"], "height": height - 12},
-        )
+        _picture(page, "queue.png", ".mpi-queue")
+        page.goto(f"{address}/review/{task}")
+        _picture(page, "task-blind.png", "form[novalidate]:has(#reason)")
+        page.get_by_label("Different people", exact=True).check()
+        page.get_by_label("What explains it?").select_option("twin-or-sibling")
+        page.get_by_label("Why?").fill("Born ten days apart in the records, other numbers, other homes")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save and show").click()
+        _picture(page, "review.png", ".mpi-total")
+        _picture(page, "task-evidence.png", ".mpi-cluster", first="h2:has-text('From the start')")
         browser.close()
+    return ["queue.png", "task-blind.png", "review.png", "task-evidence.png"]
+
+
+def _picture(page: Page, name: str, last: str, *, first: str | None = None) -> None:
+    """A picture from the top, or from the element `first`, to the end of the element `last`."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement?.blur()")
+    end, begin = page.locator(last).last.bounding_box(), page.locator(first).first.bounding_box() if first else None
+    if end is None:
+        raise RuntimeError(f"{last} is not on the page")
+    top = begin["y"] - 16 if begin else 0
+    clip = {"x": 0, "y": top, "width": SIZE["width"], "height": end["y"] + end["height"] + 16 - top}
+    page.screenshot(path=str(IMAGES / name), full_page=True, clip=clip)
 
 
 def main() -> int:
@@ -126,9 +141,10 @@ def main() -> int:
             print(f"one task was expected, {len(tasks)} are there: choose other people")
             return 1
         with served(app) as address:
-            take(address, tasks[0].id)
+            names = take(address, tasks[0].id)
         app.close()
-    print(f"wrote {IMAGES / 'review.png'}")
+    for name in names:
+        print(f"wrote {IMAGES / name}")
     return 0
 
 
