@@ -38,6 +38,7 @@ from mpi.services.studies.known import PriorStudies
 from mpi.services.trace_export import TraceExport
 from mpi.services.trace_import import TraceImport
 from mpi.services.undo import Undo
+from mpi.services.upkeep import QueueUpkeep
 from mpi.services.users import Users
 from mpi.store.database import Database
 from mpi.store.unit_of_work import Store
@@ -56,6 +57,7 @@ class App:
     message_loader: MessageLoader
     review: Review
     queue: Queue
+    upkeep: QueueUpkeep
     people: People
     undo: Undo
     decisions: Decisions
@@ -118,6 +120,7 @@ def build(config: Config) -> App:
         message_loader=MessageLoader(store, inbox),
         review=Review(store, config, model, Held(registrar, merger, linker)),
         queue=Queue(store, config),
+        upkeep=QueueUpkeep(store, config),
         people=People(store, config, model),
         undo=Undo(store, config, model),
         decisions=Decisions(store, config, model, merger),

@@ -139,6 +139,7 @@ def _keep_house(app: App, stop: threading.Event) -> None:
             app.outbox.forget()
             app.sampler.draw_due(OPERATOR)
             app.source_cards.look_due(OPERATOR)
+            app.upkeep.run()
         except MpiError as error:
             _log.warning("housekeeping comes later", extra={"facts": {"reason": str(error)}})
         stop.wait(_HOUSEKEEPING_SECONDS)

@@ -132,6 +132,8 @@ class Config:
     """Whether reviewers answer before they see what the index thinks of a pair."""
     second_reader: tuple[str, ...] = ()
     """Questions that two reviewers answer independently: kinds of task, hard rules, or `restricted` (people)."""
+    unverified_days: int = 0
+    """Ask about unverified NHS numbers of records heard of in so many days; 0: never."""
     golden_sources: tuple[str, ...] = ()
     """Authorities whose values are trusted first to last in the golden record."""
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -252,7 +254,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "gate": {"policy": str, "home": list, "uid_roots": list},
     "quality": {"sample_links": int, "sample_non_links": int},
     "golden": {"sources": list, "rules": dict},
-    "review": {"blind": bool, "second_reader": list},
+    "review": {"blind": bool, "second_reader": list, "unverified_days": int},
     "web": {"organisation": str, "nhs_branding": bool},
 }
 
@@ -300,6 +302,7 @@ class _Reader:
             provider=read_provider(self._table("oidc"), codes, self._file.parent, self._error),
             blind=self._table("review").get("blind", True),
             second_reader=self._second_reader(),
+            unverified_days=max(0, self._table("review").get("unverified_days", 0)),
             path=self._file,
         )
 

@@ -34,6 +34,7 @@ class Action(StrEnum):
     TASK_LET_GO = "task.let-go"
     TASK_ASSIGNED = "task.assigned"
     TASK_DUE = "task.due"
+    QUEUE_ORDERED = "queue.ordered"
     VIEW_CHANGED = "queue.view-changed"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_HELD = "message.held"

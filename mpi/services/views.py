@@ -116,6 +116,7 @@ ACTIONS = {
     "task.assigned": "Review handed over",
     "task.due": "Time for an answer changed",
     "queue.view-changed": "Saved view of the queue changed",
+    "queue.ordered": "Queue put in order",
     "message.received": "Message received",
     "message.held": "Message held",
     "message.replayed": "Message replayed",

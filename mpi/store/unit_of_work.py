@@ -36,6 +36,7 @@ from mpi.store.studies import Studies
 from mpi.store.study_overrides import StudyOverrides
 from mpi.store.task_times import TaskTimes
 from mpi.store.tasks import Tasks
+from mpi.store.upkeep import Upkeep
 from mpi.store.users import Accounts
 from mpi.store.whole import Whole
 
@@ -68,6 +69,7 @@ class UnitOfWork:
         self.history = History(self.connection, self.trail)
         self.tasks = Tasks(self.connection, self.trail)
         self.queue = QueueTable(self.connection, self.trail)
+        self.upkeep = Upkeep(self.connection, self.trail)
         self.inbox = InboxTable(self.connection, self.trail)
         self.registry = Registry(self.connection, self.trail)
         self.studies = Studies(self.connection, self.trail)

@@ -82,6 +82,16 @@ ANSWERS: dict[str, dict[str, tuple[str, str]]] = {
         Verdict.DIFFERENT: ("Different people", "The update is dropped. The hospital must give another number."),
         Verdict.REUSED: _REUSED,
     },
+    TaskType.UNVERIFIED_NUMBER: {
+        Verdict.SAME: (
+            "It is this person's",
+            "Your answer is kept. Only tracing makes the number verified.",
+        ),
+        Verdict.DIFFERENT: (
+            "It is somebody else's",
+            "Your answer is kept. The number stays until the hospital changes it.",
+        ),
+    },
     TaskType.DELETED_NUMBER: {
         Verdict.SAME: ("Yes, it was deleted rightly", "The record is kept, and takes no part in matching."),
         Verdict.DIFFERENT: ("No, it is still in use", "The record takes part in matching again."),
