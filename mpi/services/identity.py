@@ -349,7 +349,6 @@ def settle_tasks(unit: UnitOfWork, record_ids: Iterable[int], cause: Cause, *, b
         if (
             task.id == but
             or task.state is TaskState.CLOSED
-            or task.sample is Sample.LINK  # the two were one person when it was asked: nothing has answered it
             or task.type
             in (
                 TaskType.BROKEN_CLUSTER,
