@@ -134,6 +134,8 @@ class Config:
     """Questions that two reviewers answer independently: kinds of task, hard rules, or `restricted` (people)."""
     unverified_days: int = 0
     """Ask about unverified NHS numbers of records heard of in so many days; 0: never."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the pages are asked for; a request for another is refused. Empty: any."""
     golden_sources: tuple[str, ...] = ()
     """Authorities whose values are trusted first to last in the golden record."""
     golden_rules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -255,7 +257,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "quality": {"sample_links": int, "sample_non_links": int},
     "golden": {"sources": list, "rules": dict},
     "review": {"blind": bool, "second_reader": list, "unverified_days": int},
-    "web": {"organisation": str, "nhs_branding": bool},
+    "web": {"organisation": str, "nhs_branding": bool, "hosts": list},
 }
 
 
@@ -294,6 +296,7 @@ class _Reader:
             gate_uid_roots=tuple(str(root).rstrip(".") for root in self._table("gate").get("uid_roots", ())),
             organisation=web.get("organisation", "Master patient index"),
             nhs_branding=web.get("nhs_branding", False),
+            hosts=tuple(str(host) for host in web.get("hosts", ())),
             golden_sources=self._golden_sources(codes),
             golden_rules=self._golden_rules(),
             sample_links=self._weekly("sample_links"),

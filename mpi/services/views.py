@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mpi.config import Config
+from mpi.domain.audit import Action
 from mpi.domain.decision import HardRule
 from mpi.domain.person import Demographics, ValueProblem
 from mpi.domain.review import TaskState, TaskType
@@ -346,5 +347,6 @@ def history_line(line: AuditLine, *, restricted: bool) -> HistoryLine:
     actor = line.actor
     if restricted:
         actor = WITHHELD if line.role == "feed" else actor
-        reason = None if reason in _HOME_REASONS else reason
+        # Why somebody broke the glass may say what is behind it.
+        reason = None if reason in _HOME_REASONS or line.action == Action.GLASS_BROKEN.value else reason
     return HistoryLine(line.at, actor, line.role, line.action, f"{text}: {reason}" if reason else text)

@@ -58,6 +58,7 @@ def create_app(
                spec_path="/api/v1/openapi.json", static_folder=str(HERE / "static"))  # fmt: skip
     web.config.update(
         SECRET_KEY=secret_key,
+        TRUSTED_HOSTS=list(app.config.hosts) or None,
         TESTING=testing,
         MAX_CONTENT_LENGTH=LARGEST_FORM,
         MAX_FORM_MEMORY_SIZE=LARGEST_FORM,

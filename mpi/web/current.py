@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 
 from mpi.bootstrap import App
 from mpi.domain.audit import Actor
-from mpi.domain.roles import Permission, Role, check_actor, permitted
+from mpi.domain.roles import Permission, check_actor, permitted
 from mpi.services.users import SignedIn
 
 _P = ParamSpec("_P")
@@ -61,11 +61,6 @@ def caller() -> Actor | None:
     """Who asks, person or machine; None for nobody that is known."""
     found = visitor() if "caller" not in g else None
     return found.actor if found is not None else g.get("caller")
-
-
-def role() -> Role:
-    """The role in which they ask. Only for views that demand a sign-in."""
-    return Role(actor().role)
 
 
 def may(permission: Permission) -> bool:

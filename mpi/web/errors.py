@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIFlask, HTTPError
 from flask import Response, json, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from mpi.domain.errors import BadInput, Conflict, MissingExtra, MpiError, NotAllowed, NotFound, TemporaryFailure
@@ -115,6 +115,10 @@ def install_errors(app: APIFlask) -> None:
         return _respond(Problem(500, "internal", _DETAILS[500]))
 
     app.register_error_handler(HTTPError, lambda error: _respond(of_schema(error)))
+    # For a host that is not ours no address can be built, so no page either.
+    app.register_error_handler(
+        SecurityError, lambda _: Response("This host is not served here.\n", 400, mimetype="text/plain")
+    )
     app.register_error_handler(HTTPException, lambda error: _respond(of_http(error)))
     app.register_error_handler(MpiError, from_mpi)
     app.register_error_handler(Exception, from_anything)

@@ -136,6 +136,11 @@ def test_the_page_asks_for_a_reason_and_says_that_the_glass_is_broken(app: App) 
     assert post(client, f"{page}/break-glass", {"reason": REASON}, form=page).status_code == 303
     shown = client.get(page)
     assert "Restricted values are shown" in shown.text
+    other = make_web(app)
+    sign_in(other, "reviewer")
+    seen = other.get(page).text
+    assert "Restricted values opened" in seen
+    assert REASON not in seen, "the reason may say what is withheld"
     assert "Hidden Close" in shown.text
     assert REASON in shown.text
     assert shown.headers["Cache-Control"] == "no-store"
