@@ -27,6 +27,7 @@ from mpi.services.provider import ProviderSignIn
 from mpi.services.quality.estimates import Estimates
 from mpi.services.quality.sample import Sampler
 from mpi.services.quality.sources import SourceCards
+from mpi.services.quality.trial import Trials
 from mpi.services.quality.workload import Workloads
 from mpi.services.quarantine import Quarantine
 from mpi.services.query import IdentifierQueries
@@ -77,6 +78,7 @@ class App:
     estimates: Estimates
     source_cards: SourceCards
     workloads: Workloads
+    trials: Trials
     users: Users
     own_account: OwnAccount
     provider: ProviderSignIn
@@ -143,6 +145,7 @@ def build(config: Config) -> App:
         estimates=Estimates(store),
         source_cards=SourceCards(store, config),
         workloads=Workloads(store),
+        trials=Trials(store, model, Workloads(store), config.population),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

@@ -1,6 +1,7 @@
 """`mpi quality`."""
 
-from dataclasses import asdict
+import csv
+from dataclasses import asdict, astuple
 
 import click
 
@@ -8,6 +9,7 @@ from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, 
 from mpi.domain.review import Sample
 from mpi.matching.quality import Agreement, Share
 from mpi.services.quality.estimates import IndexQuality
+from mpi.services.quality.trial import RECORDS, LabelledPair, Trial
 from mpi.services.quality.workload import AGES
 
 
@@ -103,6 +105,76 @@ def work(as_json: bool, database: str | None, config_file: str | None) -> None:
             f"{slow.type.value}: {slow.answered} answered, half within {slow.middle:.1f} hours, "
             f"nine in ten within {slow.slow:.1f}"
         )
+
+
+@quality.command(epilog="Example: mpi quality labels --out labels.csv")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, writable=True), help="The CSV file to write.")
+@database_options
+def labels(out: str, database: str | None, config_file: str | None) -> None:
+    """Write reviewers' verdicts as labelled agreement patterns, for training elsewhere: no value of a patient."""
+    with ready_application(database, config_file) as app:
+        found = app.trials.labels(OPERATOR)
+    with open(out, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(LabelledPair.__slots__)
+        writer.writerows(astuple(one) for one in found)
+    click.echo(f"{len(found)} labelled pairs written to {out}")
+
+
+@quality.command("try", epilog="Example: mpi quality try --link 12; mpi quality try --model var/trained.json --json")
+@click.option("--model", metavar="FILE", help="Try this linkage model.")
+@click.option("--link", type=float, help="Try this link threshold, in bits.")
+@click.option("--keep", type=float, help="Try this keep threshold, in bits.")
+@click.option("--review", type=float, help="Try this review threshold, in bits.")
+@click.option("--records", type=click.IntRange(1), default=RECORDS, show_default=True, help="Records to draw.")
+@click.option("--seed", type=int, help="Draw by this seed.")
+@json_option
+@database_options
+def try_model(
+    model: str | None,
+    link: float | None,
+    keep: float | None,
+    review: float | None,
+    records: int,
+    seed: int | None,
+    as_json: bool,
+    database: str | None,
+    config_file: str | None,
+) -> None:
+    """Try another model or other thresholds on what is stored; nothing is changed.
+
+    Shows links gained and lost with examples, questions and reviewers' hours, and how both models do against the
+    verdicts that reviewers gave. Figures are estimates from records drawn at random.
+    """
+    if model is not None and not (link is keep is review is None):
+        raise click.UsageError("--model goes without thresholds: a model has its own")
+    with ready_application(database, config_file) as app:
+        other = app.trials.from_file(model) if model is not None else app.trials.variant(link, keep, review)
+        found = app.trials.run(OPERATOR, other, records=records, seed=seed)
+    if as_json:
+        echo_json(asdict(found))
+        return
+    for line in _trial_lines(found):
+        click.echo(line)
+
+
+def _trial_lines(found: Trial) -> list[str]:
+    hours = f", {found.hours:,.0f} hours of reviewers" if found.hours is not None else ""
+    lines = [
+        f"{found.model} ({found.hash[:12]}), tried on {found.records:,} records and their {found.pairs:,} pairs; "
+        f"estimates for the whole index (times {found.times:.1f}):",
+        f"links gained: {found.links_gained:,.0f}, lost: {found.links_lost:,.0f}; "
+        f"of its links it expects {found.false_links:,.1f} to be false",
+        f"questions: {found.questions_before:,.0f} before, {found.questions_after:,.0f} after{hours}",
+        f"against {found.verdicts:,} verdicts: in use {found.right_before:,} right and {found.wrong_before:,} wrong, "
+        f"tried {found.right_after:,} right and {found.wrong_after:,} wrong; the others are asked",
+    ]
+    lines += [f"  {change}: {n:,.0f} pairs" for change, n in found.changes.items()]
+    return lines + [
+        f"  for example {one.persons[0]} and {one.persons[1]}: {one.before.value} at {one.weight_before:.1f} bits, "
+        f"{one.after.value} at {one.weight_after:.1f}"
+        for one in found.examples
+    ]
 
 
 def _lines(found: IndexQuality) -> list[str]:

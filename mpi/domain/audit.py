@@ -90,6 +90,8 @@ class Action(StrEnum):
     SAMPLE_DRAWN = "sample.drawn"
     SOURCES_LOOKED_AT = "sources.looked-at"
     FIX_LIST_EXPORTED = "fix-list.exported"
+    MODEL_TRIED = "model.tried"
+    LABELS_EXPORTED = "labels.exported"
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
 

@@ -42,6 +42,7 @@ class Permission(StrEnum):
     DRAW_SAMPLE = "draw-sample"
     LOOK_AT_SOURCES = "look-at-sources"
     EXPORT_FIX_LIST = "export-fix-list"
+    TRY_MODEL = "try-model"
     MANAGE_USERS = "manage-users"
     REPLAY = "replay"
     PROTECT = "protect"
@@ -84,6 +85,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.DRAW_SAMPLE,
             _P.LOOK_AT_SOURCES,
             _P.EXPORT_FIX_LIST,
+            _P.TRY_MODEL,
         }
     ),
     Role.SERVICE: frozenset(
@@ -121,6 +123,7 @@ REACH: dict[Permission, Reach] = {
     _P.DRAW_SAMPLE: Reach.NONE,
     _P.LOOK_AT_SOURCES: Reach.NONE,
     _P.EXPORT_FIX_LIST: Reach.NONE,
+    _P.TRY_MODEL: Reach.NONE,
     _P.MANAGE_USERS: Reach.NONE,
     _P.REPLAY: Reach.NONE,
     _P.PROTECT: Reach.NONE,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, insert, literal, or_, select
 
 from mpi.domain.audit import AuditEvent
-from mpi.domain.review import KINDS, Sample, TaskState, TaskType, Verdict
+from mpi.domain.review import Sample, TaskState, TaskType, Verdict
 from mpi.matching.model import Thresholds
 from mpi.matching.sampling import edges
 from mpi.store.persons import AUTOMATIC
@@ -17,7 +17,13 @@ from mpi.store.records import ACTIVE, TrailLike
 from mpi.store.statements import Statements
 from mpi.store.tables import link, review_task, source_record, task_verdict
 
-_PAIR_TYPES = [kind.value for kind in TaskType if KINDS[kind].pair]
+_PAIR_TYPES = [
+    TaskType.POSSIBLE_DUPLICATE.value,
+    TaskType.NHS_NUMBER_TWO_PERSONS.value,
+    TaskType.TWO_NHS_NUMBERS.value,
+    TaskType.BROKEN_CLUSTER.value,
+]
+"""Questions that ask whether two records as they stand are one person; those about held messages ask something else."""
 
 
 class DrawnLink(NamedTuple):
@@ -65,6 +71,16 @@ class Draw(NamedTuple):
     wanted: int
     drawn: int
     sizes: dict[str, float]
+
+
+class Label(NamedTuple):
+    """A question about two records that a reviewer answered. `inclusion` is None where the pair was not drawn."""
+
+    left_record: int
+    right_record: int
+    verdict: Verdict
+    sample: Sample | None
+    inclusion: float | None
 
 
 class AnsweredPair(NamedTuple):
@@ -136,6 +152,24 @@ _worked = (
     select(review_task.c.state, _last_verdict.label("verdict"), func.count())
     .where(review_task.c.sample.is_(None), review_task.c.type.in_(_PAIR_TYPES))
     .group_by(review_task.c.state, _last_verdict)
+)
+_labels = (
+    select(
+        review_task.c.left_record,
+        review_task.c.right_record,
+        _last_verdict.label("verdict"),
+        review_task.c.sample,
+        quality_pair.c.inclusion,
+    )
+    .outerjoin(quality_pair, quality_pair.c.task_id == review_task.c.id)
+    .where(
+        review_task.c.state == TaskState.CLOSED.value,
+        review_task.c.type.in_(_PAIR_TYPES),
+        review_task.c.left_record.is_not(None),
+        review_task.c.right_record.is_not(None),
+        _last_verdict.is_not(None),
+    )
+    .order_by(review_task.c.id)
 )
 _votes = (
     select(task_verdict.c.task_id, task_verdict.c.vote, task_verdict.c.by, task_verdict.c.verdict)
@@ -296,6 +330,13 @@ class QualityTable:
             key = (state == TaskState.CLOSED.value, Verdict(verdict) if verdict else None)
             found[key] = found.get(key, 0) + int(n)
         return found
+
+    def labels(self) -> list[Label]:
+        """The questions about pairs that reviewers have answered, oldest first."""
+        return [
+            Label(row[0], row[1], Verdict(row[2]), Sample(row[3]) if row[3] else None, row[4])
+            for row in self._connection.execute(_labels)
+        ]
 
     def votes(self) -> list[list[Verdict]]:
         """For each question with more than one reader what they answered at first, first reader first."""
