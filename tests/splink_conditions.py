@@ -20,6 +20,7 @@ CONDITIONS: tuple[Mapping[str, Any], ...] = (
     {"kind": "shares-word", "field": "address"},
     {"kind": "address-alike", "field": "address", "at_least": 0.85},
     {"kind": "number-within", "field": "extra.age", "at_most": 1.0},
+    {"kind": "years-within", "field": "birth_partial", "at_most": 2.0},
     {"kind": "swapped", "field": "family", "other": "given"},
     {"kind": "other-name", "field": "family", "other": "previous_family"},
     {"kind": "partial-date", "field": "birth", "other": "birth_partial"},

@@ -1,5 +1,6 @@
 """Which column of a person file holds what: the person file's own names, usual headers of others, and a user's map."""
 
+import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,12 +150,22 @@ def _joined(row: Mapping[str, str | None], headers: Sequence[str]) -> str:
     return " ".join(text for header in headers if (text := (row.get(header) or "").strip()))
 
 
+_PARTS = ("YyGDFcx", "mbBjUWVDFcx", "djuwaADFcx")
+"""The directives of `strptime` that give a year, a month, a day."""
+
+
 def _iso(text: str, form: str) -> str:
-    """The date in ISO form, or the text as it stands where it does not fit: preparing it reports what is wrong."""
+    """The date in ISO form, or the text as it stands where it does not fit: preparing it reports what is wrong.
+
+    A form without a day or a month gives a date known in part, `YYYY-MM` or `YYYY`.
+    """
     try:
-        return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 - a birth date has no time zone
+        found = datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 - a birth date has no time zone
     except ValueError:
         return text
+    said = {letter for letter, percent in zip(form[1:], form, strict=False) if percent == "%"}
+    known = itertools.takewhile(lambda part: said & set(part[1]), zip(found.split("-"), _PARTS, strict=True))
+    return "-".join(part for part, _ in known)
 
 
 def _headers(name: str, headers: Any) -> tuple[str, ...]:

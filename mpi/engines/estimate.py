@@ -30,7 +30,8 @@ def estimate(
     if len(records) < 2:
         raise BadInput("a model needs at least two records to be estimated from", code="too-few-records")
     known = [p for p in records if not p.placeholder]
-    start = starting_model(extras, name=name)
+    whole, partial = (sum(getattr(p, field) is not None for p in known) for field in ("birth", "birth_partial"))
+    start = starting_model(extras, name=name, births_in_years=partial > whole)
     parts = strata(known, seed=seed)
     counted = Counted(
         records=len(known),

@@ -22,6 +22,8 @@ from mpi.matching.verdict import (
     BELOW,
     BETWEEN,
     ENOUGH_BUT_BIRTH,
+    ENOUGH_EXTRA,
+    ENOUGH_OF_EXTRAS,
     ENOUGH_OF_ONES_OWN,
     ENOUGH_OWN,
     FAR,
@@ -76,7 +78,8 @@ def weigh(
     def work(start: int) -> None:
         part = slice(start, min(start + _CHUNK, count))
         total = np.full(part.stop - start, model.prior_bits)
-        rest, own, but_birth = total.copy(), np.zeros(part.stop - start), np.zeros(part.stop - start)
+        rest = total.copy()
+        own, but_birth, extras = (np.zeros(part.stop - start) for _ in range(3))
         for c, level, term, (bits, shares) in zip(model.comparisons, levels, terms, tables, strict=True):
             value = bits[level[part]]
             if term is not None:
@@ -84,12 +87,16 @@ def weigh(
             total += value
             if c.name != "nhs_number":
                 rest += value
+            if c.name in model.shared_extras:
+                continue
             if c.name not in SHARED_AT_HOME:
                 own += value
             if c.name not in SHARED_BY_TWINS:
                 but_birth += value
+            if c.name in model.own_extras:
+                extras += value
         weight[part] = total
-        zones[part] = _zones(model, total, rest) | _own_zones(own, but_birth)
+        zones[part] = _zones(model, total, rest) | _own_zones(own, but_birth, extras)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(work, range(0, count, _CHUNK)))
@@ -121,9 +128,12 @@ def probabilities(
     return found
 
 
-def _own_zones(own: NDArray[np.float64], but_birth: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _own_zones(
+    own: NDArray[np.float64], but_birth: NDArray[np.float64], extras: NDArray[np.float64]
+) -> NDArray[np.uint8]:
     found = np.where(own >= ENOUGH_OF_ONES_OWN, ENOUGH_OWN, 0).astype(np.uint8)
     found[but_birth >= ENOUGH_OF_ONES_OWN] |= ENOUGH_BUT_BIRTH
+    found[extras >= ENOUGH_OF_EXTRAS] |= ENOUGH_EXTRA
     return found
 
 

@@ -10,6 +10,8 @@ BLOCK_LIMIT = 100
 """A key that more records than this carry is skipped by the caller, and counted: it tells nobody apart."""
 
 MAX_KEYS = 12
+"""Of one record, those of the user's own fields not counted."""
+MAX_EXTRA_KEYS = 12
 _LEAST_HALF = 3
 """Characters."""
 
@@ -26,6 +28,7 @@ KEY_KINDS: dict[str, str] = {
     "a": "address line, sound of a name (where there is no postcode)",
     "f": "both names (where there is no birth date)",
     "h": "either half of another identifier, sound of the family or the given name",
+    "x": "a field of the user's own, sound of the family or the given name, or birth date",
 }
 """First part of a key -> what the key is made of."""
 
@@ -52,7 +55,7 @@ def _names(p: Prepared) -> list[str]:
 
 
 def blocking_keys(p: Prepared) -> tuple[str, ...]:
-    """The keys of one record, strongest first, at most `MAX_KEYS`. A placeholder person has none."""
+    """The keys of one record, strongest first, at most `MAX_KEYS`, then of extras. A placeholder person has none."""
     if p.placeholder:
         return ()
     keys: list[str] = []
@@ -63,8 +66,11 @@ def blocking_keys(p: Prepared) -> tuple[str, ...]:
     family = sound(p.family) if p.family else None
     given = sound(p.given) if p.given else None
     both = "|".join(sorted((family, given))) if family and given else None
+    year = p.birth or p.birth_partial
+    if year and both:
+        keys.append(f"y|{both}|{year[:4]}")
     if p.birth and both:
-        keys += [f"y|{both}|{p.birth[:4]}", f"m|{both}|{p.birth[5:]}"]
+        keys.append(f"m|{both}|{p.birth[5:]}")
     if p.birth and p.postcode:
         keys.append(f"b|{p.postcode}|{p.birth}")
     if p.phone:
@@ -76,7 +82,14 @@ def blocking_keys(p: Prepared) -> tuple[str, ...]:
     keys += _name_keys(p)
     if p.other_id:
         keys += [f"h|{half}|{name}" for half in halves(p.other_id) for name in (family, given) if name]
-    return tuple(dict.fromkeys(keys))[:MAX_KEYS]
+    found = tuple(dict.fromkeys(keys))[:MAX_KEYS]
+    return (*found, *_extra_keys(p, family, given)) if p.extra else found
+
+
+def _extra_keys(p: Prepared, family: str | None, given: str | None) -> tuple[str, ...]:
+    beside = [part for part in (family, given, p.birth) if part]
+    keys = [f"x|{field}|{value}|{part}" for field, value in p.extra for part in beside]
+    return tuple(dict.fromkeys(keys))[:MAX_EXTRA_KEYS]
 
 
 def halves(identifier: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from mpi.matching.verdict import (
     BELOW,
     BETWEEN,
     ENOUGH_BUT_BIRTH,
+    ENOUGH_EXTRA,
+    ENOUGH_OF_EXTRAS,
     ENOUGH_OF_ONES_OWN,
     ENOUGH_OWN,
     FAR,
@@ -57,6 +59,7 @@ def zones_of(model: LinkageModel, judged: Judged) -> int:
         | (REST_REVIEWS if without(model, judged, "nhs_number") >= t.review else 0)
         | (ENOUGH_OWN if own_evidence(model, judged, SHARED_AT_HOME) >= ENOUGH_OF_ONES_OWN else 0)
         | (ENOUGH_BUT_BIRTH if own_evidence(model, judged, SHARED_BY_TWINS) >= ENOUGH_OF_ONES_OWN else 0)
+        | (ENOUGH_EXTRA if model.own_extras and _of_extras(model, judged) >= ENOUGH_OF_EXTRAS else 0)
         | (0 if model.families else NO_FAMILIES)
         | (0 if model.own_identifier else NOT_OWN_IDENTIFIER)
     )
@@ -72,7 +75,16 @@ def own_evidence(model: LinkageModel, judged: Judged, shared: AbstractSet[str]) 
     """What relatives do not share (`shared`: the comparisons they do) adds up to, in bits without the prior."""
     found = 0.0
     for comparison, bits in zip(model.comparisons, judged.bits, strict=True):
-        if comparison.name not in shared:
+        if comparison.name not in shared and comparison.name not in model.shared_extras:
+            found += bits
+    return found
+
+
+def _of_extras(model: LinkageModel, judged: Judged) -> float:
+    """What the user's own fields that relatives do not share add up to, in bits."""
+    found = 0.0
+    for comparison, bits in zip(model.comparisons, judged.bits, strict=True):
+        if comparison.name in model.own_extras:
             found += bits
     return found
 

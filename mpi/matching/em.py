@@ -37,6 +37,8 @@ class Estimated:
     shares: dict[str, float]
     posterior: Rows
     rounds: int
+    likelihood: float
+    """Log of the probability of all patterns by this estimate: the higher, the better its classes fit the data."""
 
 
 class Patterns:
@@ -46,19 +48,21 @@ class Patterns:
         self._levels = np.array(patterns, dtype=np.int64).reshape(len(patterns), comparisons) + 1
         self._columns = [np.ascontiguousarray(column) for column in self._levels.T]
 
-    def posterior(self, shares: Sequence[float], classes: Sequence[Rows]) -> Floats:
-        """For each pattern the probability of each class, by Bayes' rule in logs."""
+    def posterior(self, shares: Sequence[float], classes: Sequence[Rows]) -> tuple[Floats, Floats]:
+        """For each pattern the probability of each class, by Bayes' rule in logs, and the log of its own."""
         scores = np.tile(np.array([log(share) for share in shares]), (len(self._levels), 1))
         for place, level in enumerate(self._columns):
             # A row for each level, missing first, and in it what the level adds in each class.
             rows = [[0.0, *(log(value) for value in own[place])] for own in classes]
             scores += np.array(rows).T[level]
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        highest = scores.max(axis=1, keepdims=True)
+        odds = np.exp(scores - highest)
         total = np.zeros(len(odds))
         for column in odds.T:
             total += column
         found: Floats = odds / total[:, None]
-        return found
+        logs: Floats = np.log(total) + highest[:, 0]
+        return found, logs
 
     def shares_of_levels(self, weights: Floats, start: Rows, steady: float) -> Rows:
         """Per comparison the share of each level among pairs weighted so, steadied by the starting values."""
@@ -89,14 +93,16 @@ def estimate(
     total = float(sum(weights))
     (m, u), shares = start, dict(shares)
     posterior = np.empty((0, 2 + len(tied)))
-    rounds = 0
+    rounds, likelihood = 0, 0.0
     for rounds in range(1, steady.rounds + 1):  # noqa: B007 - its last value is reported
         rest = max(1.0 - sum(shares.values()), 1e-9)
         classes = [m, u, *([m[k] if as_match else u[k] for k, as_match in enumerate(own)] for own in tied.values())]
         sizes = [shares["match"], rest, *(shares[name] for name in tied)]
-        without_match = of_others.posterior(sizes[1:], classes[1:])
+        without_match, logs_of_others = of_others.posterior(sizes[1:], classes[1:])
         without_match = np.concatenate([np.zeros((len(without_match), 1)), without_match], axis=1)
-        posterior = np.concatenate([of_blocked.posterior(sizes, classes), without_match])
+        with_match, logs = of_blocked.posterior(sizes, classes)
+        posterior = np.concatenate([with_match, without_match])
+        likelihood = float(pairs[: len(blocked)] @ logs) + float(pairs[len(blocked) :] @ logs_of_others)
         # Only blocked pairs can be matches.
         m = of_blocked.shares_of_levels(pairs[: len(blocked)] * posterior[: len(blocked), 0], start[0], steady.m)
         u = whole.shares_of_levels(pairs * posterior[:, 1], start[1], steady.u)
@@ -106,4 +112,4 @@ def estimate(
         shares |= {name: max(found[place], 0.01) / total for place, name in enumerate(tied, 2)}
         if all(abs(log(shares[name] / before[name])) < steady.close_enough for name in shares):
             break
-    return Estimated(m, u, shares, posterior.tolist(), rounds)
+    return Estimated(m, u, shares, posterior.tolist(), rounds, likelihood)

@@ -94,6 +94,11 @@ def number_within(x: str, y: str, at_most: float) -> bool:
     return abs(float(x) - float(y)) <= at_most
 
 
+def years_within(x: str, y: str, at_most: float) -> bool:
+    """The years of two dates, whole or in part, differ by no more than this."""
+    return abs(int(x[:4]) - int(y[:4])) <= at_most
+
+
 @dataclass(frozen=True, slots=True)
 class ValueKind:
     """A kind on one field. `parameter` is the name of its setting in a model, or None; `make` binds it."""
@@ -136,6 +141,9 @@ VALUE_KINDS: dict[str, ValueKind] = {
         "same house numbers, other words Jaro-Winkler at least `at_least`",
         lambda t: lambda x, y: address_alike(x, y, t),
         "at_least",
+    ),
+    "years-within": ValueKind(
+        "years of dates at most `at_most` apart", lambda t: lambda x, y: years_within(x, y, t), "at_most"
     ),
     "number-within": ValueKind(
         "numbers at most `at_most` apart", lambda t: lambda x, y: number_within(x, y, t), "at_most"

@@ -19,6 +19,8 @@ from mpi.matching.compare import Comparer, compile_comparison
 from mpi.matching.kinds import condition
 
 FORMAT = 1
+EXTRA = "extra."
+"""What the names of comparisons of a user's own fields begin with."""
 _MOST_LEVELS = 36
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 """A level's letter in a pattern, by its place; `-` is missing."""
@@ -115,6 +117,17 @@ class LinkageModel:
     def prior_bits(self) -> float:
         """log2 of the prior odds."""
         return log2(self.prior / (1.0 - self.prior))
+
+    @cached_property
+    def own_extras(self) -> frozenset[str]:
+        """The comparisons of a user's own fields that families, as far as training saw any, do not share."""
+        shared = {name for r in self.relatives if not r.grow for name in r.agree_on}
+        return frozenset(c.name for c in self.comparisons if c.name.startswith(EXTRA)) - shared
+
+    @cached_property
+    def shared_extras(self) -> frozenset[str]:
+        """The comparisons of a user's own fields on which relatives agree as one person's records do."""
+        return frozenset(c.name for c in self.comparisons if c.name.startswith(EXTRA)) - self.own_extras
 
     @cached_property
     def hash(self) -> str:

@@ -10,6 +10,9 @@ from math import sqrt
 Pattern = tuple[int, ...]
 _ONE_SIDED = 1.645
 """Standard errors above an estimate that leave one chance in twenty."""
+_MOST_ALIKE = 0.1
+"""Pairs of relatives who can pass for one person (twins, namesakes), for each pair who live together and cannot: in the
+shipped model, whose people have several times the twins of life, 0.06."""
 _MOST_SHARED = 0.02
 """Share of relatives among pairs with one identifier, up to which it passes for a person's own."""
 
@@ -18,10 +21,12 @@ def has_families(household: float, matches: float, target: float) -> bool:
     """Whether relatives among the records could make more than `target` of the links false.
 
     Where families are recorded at all, brothers, sisters, parents and couples at one address, with names and birth
-    dates of their own, outnumber twins by far and are easily told from matches. So their number (`household`, in
-    pairs) bounds that of the relatives who are not. The upper 95 % bound of a Poisson count is what counts.
+    dates of their own, outnumber twins and namesakes by far and are easily told from matches. So their number
+    (`household`, in pairs) bounds that of the relatives who are not. The upper 95 % bound of a Poisson count is what
+    counts. Less than one link says nothing of a share, so that one is allowed, but for a `target` of 0.
     """
-    return (sqrt(household + 1.0) + _ONE_SIDED / 2) ** 2 > target * matches
+    alike = _MOST_ALIKE * (sqrt(household + 1.0) + _ONE_SIDED / 2) ** 2
+    return target <= 0.0 or alike > max(target * matches, 1.0)
 
 
 def is_own(names: Sequence[str], last: Sequence[int], counts: Mapping[Pattern, float]) -> bool:

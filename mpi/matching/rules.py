@@ -12,6 +12,7 @@ from mpi.matching.kinds import (
     is_initial,
     jaro_winkler,
     shares_word,
+    years_within,
 )
 from mpi.matching.nicknames import are_nicknames
 from mpi.matching.prepared import Prepared
@@ -33,6 +34,8 @@ HOME_FIELDS = ("postcode", "phone", "email")
 _HOME = tuple(attrgetter(field) for field in HOME_FIELDS)
 GENERATION = 16
 """Years."""
+YEARS_CLOSE = 2
+"""Years that an age or a year of birth may be off."""
 
 
 def _alike(x: str, y: str) -> bool:
@@ -92,10 +95,14 @@ def birth(a: Prepared, b: Prepared) -> Standing:
 
 
 def _birth_in_part(a: Prepared, b: Prepared) -> Standing:
+    """Where of a side only the year, or year and month, are known."""
     x, y = a.birth or a.birth_partial, b.birth or b.birth_partial
     if x is None or y is None:
         return S.UNKNOWN
-    return S.CLOSE if x.startswith(y) or y.startswith(x) else S.DIFFERENT
+    if x.startswith(y) or y.startswith(x):
+        return S.CLOSE
+    only_years = a.birth_partial is not None and b.birth_partial is not None
+    return S.CLOSE if only_years and years_within(x, y, YEARS_CLOSE) else S.DIFFERENT
 
 
 def sex(a: Prepared, b: Prepared) -> Standing:

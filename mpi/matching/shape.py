@@ -8,7 +8,7 @@ town and telephone of one household must not be counted four times.
 from collections.abc import Mapping
 from typing import Any
 
-from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Thresholds
+from mpi.matching.model import EXTRA, Comparison, Frequencies, Level, LinkageModel, Thresholds
 
 _C = dict[str, Any]
 
@@ -23,6 +23,10 @@ def _jw(field: str, at_least: float) -> _C:
 
 def _dl(field: str, at_most: int) -> _C:
     return {"kind": "damerau-levenshtein", "field": field, "at_most": at_most}
+
+
+def _years(field: str, at_most: float) -> _C:
+    return {"kind": "years-within", "field": field, "at_most": at_most}
 
 
 def _pair(kind: str, field: str, other: str) -> _C:
@@ -100,6 +104,20 @@ BIRTH = Comparison(
     ),
 )
 
+BIRTH_IN_YEARS = Comparison(
+    "birth_date",
+    ("birth", "birth_partial"),
+    (
+        Level("same", (_exact("birth"),), 0.10, 0.00004),
+        Level("known in part, and that fits", (_pair("partial-date", "birth", "birth_partial"),), 0.65, 0.015),
+        Level("years one apart", (_years("birth_partial", 1),), 0.12, 0.03),
+        Level("years at most three apart", (_years("birth_partial", 3),), 0.06, 0.06),
+        Level("one digit different", (_dl("birth_partial", 1),), 0.03, 0.15),
+        Level("different", (), 0.04, 0.75),
+    ),
+)
+"""For records of whom mostly the year of birth is known, or an age: it is off by a year or two more often than not."""
+
 SEX = Comparison("sex", ("sex",), (Level("same", (_exact("sex"),), 0.99, 0.5), Level("different", (), 0.01, 0.5)))
 
 RESIDENCE = Comparison(
@@ -170,7 +188,7 @@ _FLAT = Frequencies(base=0.005, floor=0.0005, values={})
 
 def extra_comparison(name: str, compare: str) -> Comparison:
     """The comparison of a user's own field, `compare` being `exact`, `string`, `date` or `number`."""
-    field = f"extra.{name}"
+    field = f"{EXTRA}{name}"
     same = Level("same", (_exact(field),), 0.8, 0.05, frequency=1.0)
     different = Level("different", (), 0.1, 0.9)
     between: tuple[Level, ...] = ()
@@ -191,10 +209,14 @@ def extra_comparison(name: str, compare: str) -> Comparison:
     return Comparison(field, (field,), (same, *between, different), table=field)
 
 
-def starting_model(extras: Mapping[str, str] | None = None, *, name: str = "untrained") -> LinkageModel:
-    """A model of round guesses, the place where estimation starts; `extras` are a user's own fields and their kinds."""
+def starting_model(
+    extras: Mapping[str, str] | None = None, *, name: str = "untrained", births_in_years: bool = False
+) -> LinkageModel:
+    """A model of round guesses, the place where estimation starts; `extras` are a user's own fields and their kinds.
+
+    `births_in_years` is for records of whom mostly the year of birth is known.
+    """
+    own = tuple(BIRTH_IN_YEARS if births_in_years and c is BIRTH else c for c in COMPARISONS)
     added = tuple(extra_comparison(extra, kind) for extra, kind in sorted((extras or {}).items()))
-    tables = {c.table: _FLAT for c in (*COMPARISONS, *added) if c.table}
-    return LinkageModel(
-        name, 1e-6, (*COMPARISONS, *added), tables, Thresholds(10.0, 5.0, 0.0), trained={"on": "nothing"}
-    )
+    tables = {c.table: _FLAT for c in (*own, *added) if c.table}
+    return LinkageModel(name, 1e-6, (*own, *added), tables, Thresholds(10.0, 5.0, 0.0), trained={"on": "nothing"})

@@ -9,11 +9,11 @@ family's pairs would pass for matches that disagree on name and birth date.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log2
+from math import inf, log2
 
 from mpi.matching import em
 from mpi.matching.compare import MISSING
-from mpi.matching.model import Comparison, Frequencies, Level, LinkageModel, Relatives, Thresholds, scaled
+from mpi.matching.model import EXTRA, Comparison, Frequencies, Level, LinkageModel, Relatives, Thresholds, scaled
 from mpi.matching.relatives import has_families, is_own
 from mpi.matching.shape import HOUSEHOLD_FIELDS
 
@@ -29,6 +29,8 @@ _RAREST_COINCIDENCE = 1e-6
 """Nothing happens to two strangers less often than this: numbers do get mixed up, more often than data show."""
 _FEW = 20.0
 """Pairs on which a level must have been seen before data and starting guess count alike."""
+_ONE_IN_TEN = 0.1
+_SLIPS = frozenset({"nearly the same spelling", "similar spelling", "same sound"})
 _ROUNDS = 60
 _CLOSE_ENOUGH = 1e-6
 
@@ -42,6 +44,9 @@ WORST_REVIEW = -2.0
 _SURE_ENOUGH = 2.0
 """Bits: where nothing but strangers can be taken for a match, four to one is enough for a single link, as one to four
 (`WORST_REVIEW`) is enough for a question; the target for all links together still holds."""
+
+_TOO_FEW_TO_TELL = 1.0
+"""False links that may be expected however few links there are: on less than one, no share can be held."""
 
 STRANGERS_OF_ONE_NAME = "strangers-of-one-name"
 """Family and given names go together, by tradition and generation: more strangers share both than chance would have."""
@@ -101,22 +106,14 @@ def fit(
     sampled = len(blocked)
     weights = [blocked[p] for p in patterns[:sampled]] + [others[p] for p in patterns[sampled:]]
     total = sum(weights)
-    begin = [[[getattr(level, which) for level in c.levels] for c in start.comparisons] for which in ("m", "u")]
-    found = em.estimate(
-        patterns[:sampled],
-        patterns[sampled:],
-        weights,
-        (begin[0], begin[1]),
-        {"match": start.prior, **_SETTLED},
-        {name: [c.name in fields for c in start.comparisons] for name, fields in RELATIVES.items()},
-        em.Steady(_STEADY_M, _STEADY_U, _ROUNDS, _CLOSE_ENOUGH),
-    )
+    found, classes = _estimated(start, patterns, sampled, weights)
     posterior, shares = found.posterior, found.shares
     seen = _seen(patterns, weights, posterior, start.comparisons, total / max(looked_at, 1))
     comparisons = tuple(_bounded(*parts) for parts in zip(start.comparisons, found.m, found.u, seen, strict=True))
     prior = min(shares.pop("match"), 0.5)
     at_home = (shares["household"] + shares["household-one-mail"]) * total
-    families = has_families(at_home, prior * total, target)
+    relatives = at_home if _tells(start, blocked, "residence") else _like_twins(start, blocked, found.u, total)
+    families = has_families(relatives, prior * total, target)
     own = is_own([c.name for c in start.comparisons], [len(c.levels) - 1 for c in start.comparisons], blocked)
     return Fitted(
         replace(
@@ -127,7 +124,7 @@ def fit(
             own_identifier=own,
             relatives=tuple(
                 Relatives(name, tuple(sorted(fields)), shares[name] / prior, name == STRANGERS_OF_ONE_NAME)
-                for name, fields in RELATIVES.items()
+                for name, fields in classes.items()
             ),
         ),
         {p: own[0] for p, own in zip(patterns[:sampled], posterior[:sampled], strict=True)},
@@ -135,6 +132,76 @@ def fit(
         found.rounds,
         shares,
     )
+
+
+def _estimated(
+    start: LinkageModel, patterns: Sequence[Pattern], sampled: int, weights: Sequence[float]
+) -> tuple[em.Estimated, Mapping[str, frozenset[str]]]:
+    """What EM finds with the classes of relatives that fit the data best, and on what each class agrees.
+
+    Whether families share one of the user's own fields (a parish of birth, an occupation) nobody says: it is tried both
+    ways, a field at a time, and the likelihood decides.
+    """
+    begin = [[[getattr(level, which) for level in c.levels] for c in start.comparisons] for which in ("m", "u")]
+
+    def fitted(classes: Mapping[str, frozenset[str]]) -> em.Estimated:
+        return em.estimate(
+            patterns[:sampled],
+            patterns[sampled:],
+            weights,
+            (begin[0], begin[1]),
+            {"match": start.prior, **_SETTLED},
+            {name: [c.name in fields for c in start.comparisons] for name, fields in classes.items()},
+            em.Steady(_STEADY_M, _STEADY_U, _ROUNDS, _CLOSE_ENOUGH),
+        )
+
+    classes: Mapping[str, frozenset[str]] = RELATIVES
+    found = fitted(classes)
+    for extra in (c.name for c in start.comparisons if c.name.startswith(EXTRA)):
+        shared = {name: fields | {extra} if _may_share(fields) else fields for name, fields in classes.items()}
+        tried = fitted(shared)
+        if tried.likelihood > found.likelihood:
+            found, classes = tried, shared
+    return found, classes
+
+
+def _tells(start: LinkageModel, blocked: Mapping[Pattern, float], name: str) -> bool:
+    """Whether a comparison says something of one compared pair in ten at least."""
+    names = [c.name for c in start.comparisons]
+    if name not in names:
+        return False
+    place = names.index(name)
+    known = sum(count for pattern, count in blocked.items() if pattern[place] != MISSING)
+    return known >= _ONE_IN_TEN * sum(blocked.values())
+
+
+def _like_twins(
+    start: LinkageModel, blocked: Mapping[Pattern, float], u: Sequence[Sequence[float]], total: float
+) -> float:
+    """How many pairs look like twins beyond slips and chance: what bounds their number where no home is known.
+
+    They share family name and birth date, and their given names differ. Slips that leave names alike make some names
+    differ, in the proportion of the start, and among `total` pairs of strangers it comes about by chance. Without whole
+    birth dates nothing bounds the number of relatives.
+    """
+    names = [c.name for c in start.comparisons]
+    if not {"family_name", "given_name", "birth_date"} <= set(names):
+        return inf
+    family, given, birth = (names.index(name) for name in ("family_name", "given_name", "birth_date"))
+    levels = start.comparisons[given].levels
+    if not any(pattern[birth] == 0 for pattern in blocked):
+        return inf
+    alike = [(p[given], n) for p, n in blocked.items() if p[family] == 0 and p[birth] == 0 and p[given] != MISSING]
+    differ = sum(n for level, n in alike if level == len(levels) - 1)
+    near = {place for place, level in enumerate(levels) if level.label in _SLIPS}
+    share = levels[-1].m / sum(levels[place].m for place in near)
+    slips = share * sum(n for level, n in alike if level in near)
+    return max(differ - slips - total * u[family][0] * u[birth][0] * u[given][-1], 0.0)
+
+
+def _may_share(fields: frozenset[str]) -> bool:
+    """Relatives at one home; not those of one name, who would then differ from matches in the birth date alone."""
+    return fields >= _HOME and "given_name" not in fields
 
 
 def _seen(
@@ -159,7 +226,8 @@ def _bounded(c: Comparison, m: Sequence[float], u: Sequence[float], seen: Sequen
     A level that hardly any pair showed stays near its starting weight.
     """
     levels: list[Level] = []
-    worst = max(log2(m[-1] / u[-1]), _LEAST_BITS)
+    known = seen[-1] >= _FEW
+    worst = max(log2(m[-1] / u[-1]) if known else c.levels[-1].bits, _LEAST_BITS)
     for level, own_m, own_u, pairs in zip(c.levels, m, u, seen, strict=True):
         own_m, own_u = max(own_m, _RAREST_COINCIDENCE), max(own_u, _RAREST_COINCIDENCE)
         trust = pairs / (pairs + _FEW)
@@ -224,7 +292,7 @@ def thresholds(
     for weight, pattern in ranked:
         false += blocked[pattern] * fitted.strangers[pattern] * more
         pairs += blocked[pattern] * (fitted.match[pattern] + fitted.strangers[pattern] * more)
-        if false > target * pairs and pairs >= 1:
+        if false > max(target * pairs, _TOO_FEW_TO_TELL):
             link = max(link, weight + 0.01)
             break
     asked, review = 0.0, WORST_REVIEW

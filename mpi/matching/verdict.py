@@ -25,6 +25,10 @@ LARGEST_NHS_PENALTY = 20.0
 ENOUGH_OF_ONES_OWN = 18.0
 """Bits that make up for an unknown birth date or given name: more than the names and sex a father passes on."""
 
+ENOUGH_OF_EXTRAS = 10.0
+"""Bits of the user's own fields that make up for a given name merely alike or unknown, or for an assumed birthday: one
+in a thousand relatives would agree so far."""
+
 FAR, BELOW, BETWEEN, ABOVE = range(4)
 """Where the weight lies: further below review than any rule can ask, below it, below link, at or above link."""
 REST_REVIEWS = 4
@@ -37,7 +41,9 @@ NOT_OWN_IDENTIFIER = 32
 """Bit of the zones: by the model a family may share the other identifier."""
 ENOUGH_BUT_BIRTH = 64
 """Bit of the zones: what children of one birth do not share adds up to `ENOUGH_OF_ONES_OWN`."""
-ZONES = 128
+ENOUGH_EXTRA = 128
+"""Bit of the zones: the user's own fields that relatives do not share add up to `ENOUGH_OF_EXTRAS`."""
+ZONES = 256
 
 
 class _Pair:
@@ -46,6 +52,7 @@ class _Pair:
     __slots__ = (
         "birth",
         "enough_but_birth",
+        "enough_extra",
         "enough_own",
         "facts",
         "families",
@@ -70,6 +77,7 @@ class _Pair:
         self.reviews_rest = bool(zones & REST_REVIEWS)
         self.enough_own = bool(zones & ENOUGH_OWN)
         self.enough_but_birth = bool(zones & ENOUGH_BUT_BIRTH)
+        self.enough_extra = bool(zones & ENOUGH_EXTRA)
         self.families = not zones & NO_FAMILIES
         self.own_identifier = not zones & NOT_OWN_IDENTIFIER
         self.outcome = (Outcome.APART, Outcome.APART, Outcome.REVIEW, Outcome.LINK)[self.where]
@@ -92,8 +100,13 @@ class _Pair:
 
     @property
     def names_of_two(self) -> bool:
-        """Given names that children of one birth may bear: merely alike, or forms of one name where a twin is near."""
+        """Given names that children of one birth may bear: merely alike, or forms of one name where a twin is near.
+
+        Not where fields of the user's own, that relatives do not share, speak for one person.
+        """
         if not self.has("could_be_two"):
+            return False
+        if self.enough_extra:
             return False
         near = self.has("share_home") or self.has("of_several")
         return self.given is Standing.CLOSE or (self.given is Standing.SAME and near)
@@ -236,7 +249,8 @@ def _household(pair: _Pair) -> Verdict | None:
         apart = contradicted and not shared and pair.has("share_home")
         return (Outcome.APART, HardRule.HOUSEHOLD) if apart else None
     renamed = pair.family is Standing.DIFFERENT and pair.has("clearly_another")
-    if ((pair.has("only_a_year") or renamed) and not shared) or (pair.names_of_two and not pair.one_number):
+    only_a_year = pair.has("only_a_year") and not pair.enough_extra
+    if ((only_a_year or renamed) and not shared) or (pair.names_of_two and not pair.one_number):
         return Outcome.REVIEW, HardRule.HOUSEHOLD
     fits = sum(standing in (Standing.SAME, Standing.CLOSE) for standing in both)
     # A number with a slip in it speaks for one person only where nothing speaks against it.
@@ -246,6 +260,6 @@ def _household(pair: _Pair) -> Verdict | None:
     if fits == 2 or (shared and fits == 1 and not of_family):
         return None
     enough = pair.enough_but_birth if pair.given is Standing.UNKNOWN else pair.enough_own
-    if fits == 1 and not (contradicted or of_family) and enough:
+    if fits == 1 and not (contradicted or of_family) and (enough or pair.enough_extra):
         return None
     return Outcome.REVIEW, HardRule.HOUSEHOLD

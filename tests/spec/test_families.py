@@ -83,10 +83,11 @@ def test_what_the_records_say_themselves_still_holds(
 @pytest.mark.parametrize(
     ("relatives", "matches", "expected"),
     [
-        pytest.param(0, 100, True, id="too few records to know"),
-        pytest.param(0, 2_900, True, id="three unseen relatives would be too many"),
+        pytest.param(0, 100, False, id="less than one link would be false"),
+        pytest.param(5, 100, True, id="few records and some relatives"),
         pytest.param(0, 5_000, False, id="many people and no relative among them"),
-        pytest.param(20, 5_000, True, id="some relatives"),
+        pytest.param(20, 5_000, False, id="some relatives, of whom few can pass for one person"),
+        pytest.param(60, 5_000, True, id="relatives of whom as many can pass for one person as links may be false"),
         pytest.param(5_000, 5_000, True, id="a register of families"),
     ],
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mpi.engines.base import FLAGS, Dataset
 from mpi.engines.local.room import Room
 from mpi.matching.block import sound
+from mpi.matching.model import EXTRA
 from mpi.matching.places import postcode_part
 
 Codes = NDArray[np.int32]
@@ -173,6 +174,7 @@ class Table:
         import pyarrow.parquet as pq
 
         self.records = data.records
+        self.extras = tuple(f"{EXTRA}{name}" for name in sorted(data.extras))
         self._file = pq.ParquetFile(data.prepared)
         self._kept = data.kept
         self.room = Room(data.folder) if room is None else room

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mpi.engines.local.columns import Column, Ints, Table
 from mpi.engines.local.room import Room
-from mpi.matching.block import BLOCK_LIMIT, MAX_KEYS, halves, sound
+from mpi.matching.block import BLOCK_LIMIT, MAX_EXTRA_KEYS, MAX_KEYS, halves, sound
 
 _AT_ONCE = 1 << 21
 """Pairs taken apart at a time."""
@@ -78,6 +78,8 @@ def slots(table: Table) -> list[tuple[str, Ints]]:
     place[(postcode.codes < 0) & (address.codes < 0)] = -1
     whole = _both_names(table)
     whole[(day >= 0) | (low < 0)] = -1
+    partial = table.column("birth_partial")
+    year = np.where(year >= 0, year, partial.ints(lambda value: int(value[:4]))[partial.codes])
     found: list[tuple[str, Ints]] = [
         ("n", table.column("nhs_number").codes.astype(np.int64)),
         ("o", table.column("other_id").codes.astype(np.int64)),
@@ -91,7 +93,19 @@ def slots(table: Table) -> list[tuple[str, Ints]]:
         *(("p", _packed(place, name)) for name in names),
         *(("h", _packed(half, name)) for half in _halves(table.column("other_id")) for name in (family, other)),
     ]
-    return _few(found, table.flag("placeholder"))
+    placeholder = table.flag("placeholder")
+    own = [("x", key) for key in _of_extras(table, (family, other), day)]
+    return _few(found, placeholder, MAX_KEYS) + _few(own, placeholder, MAX_EXTRA_KEYS)
+
+
+def _of_extras(table: Table, names: Sequence[Ints], day: Ints) -> Iterator[Ints]:
+    """Each of the user's own fields beside each name and beside the birth date, so that no two of these can meet."""
+    for place, extra in enumerate(table.extras):
+        field = table.column(extra).codes.astype(np.int64) * (2 * len(table.extras)) + 2 * place
+        field[table.column(extra).codes < 0] = -1
+        for name in names:
+            yield _packed(field, name)
+        yield _packed(np.where(field < 0, -1, field + 1), day)
 
 
 def _days(birth: Column) -> tuple[Ints, Ints, Ints, Ints]:
@@ -123,12 +137,12 @@ def _both_names(table: Table) -> Ints:
     return code
 
 
-def _few(found: list[tuple[str, Ints]], placeholder: NDArray[np.bool_]) -> list[tuple[str, Ints]]:
-    """No keys for a placeholder person, and only the first `MAX_KEYS` of a record."""
+def _few(found: list[tuple[str, Ints]], placeholder: NDArray[np.bool_], most: int) -> list[tuple[str, Ints]]:
+    """No keys for a placeholder person, and only the first `most` of a record."""
     had = np.zeros(len(placeholder), dtype=np.int8)
     for _, key in found:
         key[placeholder] = -1
-        key[had >= MAX_KEYS] = -1
+        key[had >= most] = -1
         had += key >= 0
     return found
 

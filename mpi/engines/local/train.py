@@ -77,7 +77,10 @@ class _Estimate:
 
     def model(self, name: str, population: int | None, target: float) -> LinkageModel:
         """The model."""
-        start = starting_model(self.data.extras, name=name)
+        whole, partial = (
+            int((self.table.column(field).codes[self.known] >= 0).sum()) for field in ("birth", "birth_partial")
+        )
+        start = starting_model(self.data.extras, name=name, births_in_years=partial > whole)
         found = self.engine.compared(self.data, start.comparisons, progress=self.progress)
         n = len(self.known)
         in_blocks = self.number[found.pairs.left] * n + self.number[found.pairs.right]

@@ -76,6 +76,7 @@ _COMMON: dict[str, str] = {
         " substr(coalesce({other_x}, {x}), 1, length(coalesce({other_y}, {y}))) ="
         " substr(coalesce({other_y}, {y}), 1, length(coalesce({other_x}, {x}))))"
     ),
+    "years-within": "abs(cast(substr({x}, 1, 4) as int) - cast(substr({y}, 1, 4) as int)) <= {p}",
     "number-within": "abs(cast({x} as double) - cast({y} as double)) <= {p}",
 }
 
