@@ -166,8 +166,8 @@ def _recall(known: Sequence[SampledPair], sizes: Mapping[tuple[Sample, str], flo
     answers: dict[tuple[Sample, str], Counter[bool]] = defaultdict(Counter)
     for pair in known:
         answers[pair.kind, pair.band][bool(pair.same)] += 1
-    if not known:
-        return Share(None, 0.0, 1.0, 0, 0.0)
+    if not any(pair.kind is Sample.NON_LINK for pair in known):
+        return Share(None, 0.0, 1.0, 0, 0.0)  # links alone say nothing of what was missed
     random = np.random.default_rng(_SEED)
     joined = {True: np.full(_ROUNDS, float(worked.same)), False: np.zeros(_ROUNDS)}
     point = {True: float(worked.same), False: 0.0}
