@@ -36,6 +36,8 @@ from mpi.services.queue import Queue
 from mpi.services.register import Registrar
 from mpi.services.review import Review
 from mpi.services.studies.known import PriorStudies
+from mpi.services.studies.lists import StudyLists
+from mpi.services.studies.view import StudyViews
 from mpi.services.trace_export import TraceExport
 from mpi.services.trace_import import TraceImport
 from mpi.services.undo import Undo
@@ -79,6 +81,8 @@ class App:
     source_cards: SourceCards
     workloads: Workloads
     trials: Trials
+    study_lists: StudyLists
+    study_views: StudyViews
     users: Users
     own_account: OwnAccount
     provider: ProviderSignIn
@@ -146,6 +150,8 @@ def build(config: Config) -> App:
         source_cards=SourceCards(store, config),
         workloads=Workloads(store),
         trials=Trials(store, model, Workloads(store), config.population),
+        study_lists=StudyLists(store, config),
+        study_views=StudyViews(store, config, policy, Overrides(store, config, policy)),
         protected=Protected(store, config),
         glass=Glass(store),
         auditing=Auditing(store, config),

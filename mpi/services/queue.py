@@ -9,7 +9,7 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.queue import QueueFilter
-from mpi.domain.review import NOT_BY, TaskState
+from mpi.domain.review import NOT_BY, TaskState, TaskType
 from mpi.domain.roles import Permission, can, check_actor, permitted
 from mpi.domain.text import storable
 from mpi.matching.nhs_number import normalise
@@ -277,6 +277,8 @@ def why_not(unit: UnitOfWork, task: StoredTask, name: str) -> str | None:
 
 def check_may_answer(unit: UnitOfWork, actor: Actor, task: StoredTask) -> None:
     """Raise `NotAllowed` or `Conflict` where somebody else must answer this task."""
+    if task.type is TaskType.GATE_HOLD:
+        raise Conflict("an outside study is decided on its own page")
     why = why_not(unit, task, actor.name)
     if why is not None:
         raise NotAllowed(why)

@@ -79,6 +79,8 @@ class TaskSummary:
     """The account that has taken it; None: nobody."""
     due_at: str | None = None
     overdue: bool = False
+    study_uid: str | None = None
+    """The outside study that it is about; it is decided on the study's own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,7 @@ def _task_summary(unit: UnitOfWork, config: Config, task: StoredTask, records: M
         task.owner,
         task.due_at,
         overdue,
+        study_uid=task.study_uid,
     )
 
 

@@ -33,6 +33,7 @@ from mpi.store.registry import Registry
 from mpi.store.sources import SourceTable
 from mpi.store.statements import IdPool, Statements
 from mpi.store.studies import Studies
+from mpi.store.study_lists import StudyLists
 from mpi.store.study_overrides import StudyOverrides
 from mpi.store.task_times import TaskTimes
 from mpi.store.tasks import Tasks
@@ -76,6 +77,7 @@ class UnitOfWork:
         self.quarantine = Quarantine(self.connection, self.trail)
         self.known_studies = KnownStudyTable(self.connection, self.trail)
         self.overrides = StudyOverrides(self.connection, self.trail)
+        self.study_lists = StudyLists(self.connection)
         self.accounts = Accounts(self.connection, self.trail)
         self.quality = QualityTable(self.connection, self.trail)
         self.sources = SourceTable(self.connection, self.trail)

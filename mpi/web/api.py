@@ -68,6 +68,7 @@ def blueprint(read_json: _ReadStudy | None, read_file: _ReadStudy | None) -> API
     _add_decisions(bp)
     _add_studies(bp, read_json, read_file)
     api_prior_studies.add_routes(bp, _caller, _PROBLEMS)
+    api_prior_studies.add_list(bp, _caller, _PROBLEMS)
     api_studies.add(bp, _PROBLEMS)
     return bp
 

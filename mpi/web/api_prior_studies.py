@@ -1,8 +1,9 @@
-"""The part of the machine interface that says where a person's studies are."""
+"""The parts of the machine interface that list studies: a person's, at every site, and those the gate has seen."""
 
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -12,6 +13,8 @@ from werkzeug.exceptions import BadRequest
 from mpi.domain.audit import Actor
 from mpi.domain.errors import BadInput
 from mpi.domain.known_study import KnownStudies, StudyFilter
+from mpi.domain.study_lists import StudyFilter as ListFilter
+from mpi.domain.study_lists import StudyLine, StudyPlace
 from mpi.domain.uid import is_uid
 from mpi.web import qido, schemas
 from mpi.web.current import services
@@ -59,6 +62,52 @@ def add_routes(bp: APIBlueprint, caller: Callable[[], Actor], problems: dict[int
             caller(), asked["authority"], asked["value"], _filter(asked), asked["limit"], asked["offset"]
         )
         return _answer(found)
+
+
+def add_list(bp: APIBlueprint, caller: Callable[[], Actor], problems: dict[int, str]) -> None:
+    """Put the list of the gate's studies on `bp`."""
+
+    @bp.get("/studies")
+    @bp.doc(
+        summary="The outside studies that the gate has seen: by place, time and site",
+        description="Those that changed longest ago come first. Nothing in the question names a patient.",
+        security="bearer",
+        responses=problems,
+    )
+    @bp.input(schemas.StudyListQuery, location="query", arg_name="asked")
+    @bp.output(schemas.StudyListAnswer)
+    def studies(asked: dict[str, Any]) -> dict[str, Any]:
+        place = asked.get("place")
+        bounds = (_instant(asked.get("since"), "since"), _instant(asked.get("until"), "until"))
+        wanted = ListFilter(StudyPlace(place) if place else None, *bounds, asked.get("site"))
+        found = services().study_lists.page(caller(), wanted, asked["limit"], asked["offset"])
+        return {"total": found.total, "studies": [_line(one) for one in found.studies]}
+
+
+def _instant(text: str | None, field: str) -> datetime | None:
+    """A day or an instant, ISO 8601; without a zone in UTC."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput("a day or an instant, ISO 8601", field=field) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _line(one: StudyLine) -> dict[str, Any]:
+    return {
+        "study": one.study_uid,
+        "place": one.place.value,
+        "decision": one.decision.value,
+        "doubt": one.doubt.value if one.doubt else None,
+        "verified": one.verified,
+        "origin": one.origin.value,
+        "person": one.person,
+        "site": one.site,
+        "first_seen_at": one.first_seen_at,
+        "updated_at": one.updated_at,
+    }
 
 
 def _filter(asked: dict[str, Any]) -> StudyFilter:

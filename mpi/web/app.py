@@ -15,15 +15,44 @@ from mpi.bootstrap import App
 from mpi.domain.roles import Permission
 from mpi.domain.study import StudyHeader
 from mpi.services.users import SESSION_LIMIT
-from mpi.web import api, branding, current, health, words
+from mpi.web import api, branding, current, health, study_words, words
 from mpi.web.access_log import install_access_log
 from mpi.web.errors import install_errors
-from mpi.web.pages import account, accounts, audit, changes, home, persons, provider, quality, queue, search, sign_in
+from mpi.web.pages import (
+    account,
+    accounts,
+    audit,
+    changes,
+    home,
+    persons,
+    provider,
+    quality,
+    queue,
+    search,
+    sign_in,
+    studies,
+)
 from mpi.web.security import install_headers
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 256 * 1024
 """Bytes of a request that a page takes; the machine interface has limits of its own."""
+
+# The queue adds its pages to those of the tasks: `queue.bp` is `review.bp`.
+_PAGES = (
+    home,
+    account,
+    accounts,
+    audit,
+    queue,
+    changes,
+    persons,
+    quality,
+    search,
+    sign_in,
+    studies,
+    health,
+)
 
 ReadStudy = Callable[[bytes], StudyHeader]
 
@@ -81,8 +110,7 @@ def create_app(
     csrf.exempt(machine)  # it takes bearer tokens and no cookies, so that a foreign page gains nothing by posting
     api.describe(web)
     web.register_blueprint(machine)
-    # The queue adds its pages to those of the tasks: `queue.bp` is `review.bp`.
-    for blueprint in (home, account, accounts, audit, queue, changes, persons, quality, search, sign_in, health):
+    for blueprint in _PAGES:
         web.register_blueprint(blueprint.bp)
     health.install_metrics(web, app)
     if app.config.provider is not None:
@@ -108,7 +136,7 @@ def _install_sign_in(web: Flask, app: App) -> None:
 def _install_words(web: Flask, app: App) -> None:
     web.jinja_env.filters.update(words.FILTERS)
     web.jinja_env.globals.update(
-        words=words.WORDS,
+        words=words.WORDS | study_words.WORDS,
         organisation=app.config.organisation,
         branding=app.config.nhs_branding,
         may=current.may,

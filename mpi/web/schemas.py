@@ -6,6 +6,7 @@ from apiflask.validators import Length, OneOf, Range
 
 from mpi.domain.decision import Outcome
 from mpi.domain.study import GateDecision, Origin, RuleResult, Urgency
+from mpi.domain.study_lists import StudyPlace
 from mpi.services.changes import MOST
 from mpi.services.decisions import Operation
 
@@ -338,3 +339,36 @@ class StudiesByNumber(StudiesQuery):
 
     authority = String(required=True, validate=_TEXT)
     value = String(required=True, validate=_TEXT)
+
+
+class StudyListQuery(Schema):
+    """Which of the gate's studies are wanted."""
+
+    place = String(validate=OneOf([p.value for p in StudyPlace]), metadata={"description": "Where they are"})
+    since = String(validate=_TEXT, metadata={"description": "Changed then or later: a day or an instant, ISO 8601"})
+    until = String(validate=_TEXT, metadata={"description": "Changed before that"})
+    site = String(validate=_TEXT, metadata={"description": "Code of the authority by whose number they are attached"})
+    limit = Integer(load_default=100, validate=Range(1, 1000), metadata={"description": "At most so many"})
+    offset = Integer(load_default=0, validate=Range(0), metadata={"description": "So many are passed over first"})
+
+
+class ListedStudy(Schema):
+    """One study in a list."""
+
+    study = String(metadata={"description": "Study Instance UID"})
+    place = String(validate=OneOf([p.value for p in StudyPlace]))
+    decision = String(validate=OneOf([d.value for d in GateDecision]))
+    doubt = String(allow_none=True, metadata={"description": "Why it waits although it is attached"})
+    verified = Boolean(metadata={"description": "false: identity not verified"})
+    origin = String()
+    person = String(allow_none=True, metadata={"description": "Enterprise id, while it is attached"})
+    site = String(allow_none=True)
+    first_seen_at = String()
+    updated_at = String()
+
+
+class StudyListAnswer(Schema):
+    """A page of studies."""
+
+    total = Integer(metadata={"description": "How many there are beyond the page"})
+    studies = List(Nested(ListedStudy))

@@ -50,6 +50,10 @@ PAGES: dict[str, Door | Permission] = {
     "GET /health/live": Door.ANYBODY,
     "GET /health/ready": Door.ANYBODY,
     "GET /metrics": Door.ANYBODY,
+    "GET /studies": P.VIEW_STUDY,
+    "GET /studies/figures": P.VIEW_STUDY,
+    "GET /studies/<study_uid>": P.VIEW_STUDY,
+    "POST /studies/<study_uid>": P.DECIDE_STUDY,
     "GET /persons/<enterprise_id>": P.VIEW_PERSON,
     "POST /persons/<enterprise_id>/break-glass": P.BREAK_GLASS,
     "GET /quality": P.VIEW_QUALITY,
@@ -87,6 +91,7 @@ MACHINES: dict[str, Door | Permission] = {
     "POST /api/v1/person": P.VIEW_PERSON,
     "GET /api/v1/persons/<person>/studies": P.LIST_STUDIES,
     "POST /api/v1/persons/studies": P.LIST_STUDIES,
+    "GET /api/v1/studies": P.VIEW_STUDY,
     "POST /api/v1/studies/check": P.CHECK_STUDY,
     "POST /api/v1/studies/<uid>/detach": P.DECIDE_STUDY,
     "POST /api/v1/studies/<uid>/keep": P.DECIDE_STUDY,
@@ -133,7 +138,8 @@ class World:
     def path(self, rule: str) -> str:
         for name, value in (
             (_TASK, "1"), (_CHANGE, "1"), ("<enterprise_id>", self.person), ("<person>", self.person),
-            ("<name>", "viewer"), ("<uid>", "2.25.1"), ("<authority>", "RXX"), ("<path:filename>", "mpi.css"),
+            ("<name>", "viewer"), ("<uid>", "2.25.1"), ("<study_uid>", "2.25.1"),
+            ("<authority>", "RXX"), ("<path:filename>", "mpi.css"),
         ):  # fmt: skip
             rule = rule.replace(name, value)
         return rule

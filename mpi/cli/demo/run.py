@@ -242,6 +242,7 @@ def _stay(ground: _Ground) -> None:
     screen.heading("Have a look")
     screen.line(f"pages      http://127.0.0.1:{ground.http_port}/")
     screen.line(f"HL7 v2     127.0.0.1:{ground.hl7_port} (MLLP), sending as PAS of RXA, RXB, RXC or RXD")
+    screen.line(f"held study http://127.0.0.1:{ground.http_port}/studies, for the gate operator")
     screen.line(f"JSON       http://127.0.0.1:{ground.http_port}/api/v1/openapi.json, token {ground.token}")
     screen.line(f"logs       {FOLDER}/listen.log, {FOLDER}/serve.log")
     screen.console.print()
