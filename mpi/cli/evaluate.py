@@ -1,8 +1,6 @@
 """`mpi evaluate`."""
 
 import json
-from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +10,12 @@ import click
 import numpy as np
 
 from mpi.cli.options import echo_json, json_option
-from mpi.domain.columns import ColumnMap, ExtraField
+from mpi.cli.person_files import reopened, staged
+from mpi.domain.columns import ExtraField
 from mpi.domain.errors import BadInput
 from mpi.engines.preparing import prepare_dataset
 from mpi.files.person_file import PersonFile, open_person_file
-from mpi.files.set_aside import SideFile
-from mpi.files.staging import EXTRA, set_aside_header, stage
+from mpi.files.staging import EXTRA
 from mpi.reports import evaluation
 from mpi.services.dedup_ids import output_ids
 from mpi.services.evaluate import UNKNOWN, Truth, measure, read_run
@@ -42,11 +40,10 @@ def evaluate(folder: Path, truth: str, truth_file: Path | None, as_json: bool) -
     and what became of twins. The result is also written to DIR/evaluation.json, and with charts to DIR/evaluation.html.
     """
     run = read_run(folder)
-    own = ColumnMap.parse(run["columns"]) if run["columns"] else ColumnMap()
     with TemporaryDirectory(prefix="mpi-evaluate-") as made:
         work = Path(made)
-        files = [_opened(Path(one["path"]), one, own, truth if truth_file is None else None) for one in run["inputs"]]
-        raw = _staged(files, work / "raw.parquet")
+        files = [_with_truth(file, truth if truth_file is None else None) for file in reopened(run)]
+        raw = staged(files, work / "raw.parquet")
         ids = output_ids(raw, [file.path for file in files])
         known = _truth(raw, ids, _from_file(truth_file, truth, work) if truth_file else None)
         data = prepare_dataset(raw, work / "data", extras=run["extras"])
@@ -59,25 +56,16 @@ def evaluate(folder: Path, truth: str, truth_file: Path | None, as_json: bool) -
         _say(result)
 
 
-def _opened(path: Path, said: dict[str, Any], own: ColumnMap, truth: str | None) -> PersonFile:
-    """An input of the run as it read it, with the columns that only the truth is read from."""
+def _with_truth(plain: PersonFile, truth: str | None) -> PersonFile:
+    """An input of the run with the columns that only the truth is read from."""
     extras = [ExtraField(_FAULTS, ("faults",), "exact"), ExtraField(_BIRTH, ("true_birth",), "exact")]
     if truth is not None:
         extras.append(ExtraField(_TRUTH, (truth,), "exact"))
-    plain = open_person_file(path, own)
-    if plain.survey.digest != said["sha256"]:
-        raise BadInput(f"{path.name} has changed since the run", code="file")
     if truth is not None and truth not in plain.headers:
-        raise BadInput(f"{path.name} has no column {truth}", field="truth")
+        raise BadInput(f"{plain.path.name} has no column {truth}", field="truth")
     there = tuple(one for one in extras if one.headers[0] in plain.headers)
     # The run's own columns stay as they were: a map with the truth in it would take that header from the guesses.
     return replace(plain, columns=replace(plain.columns, extras=(*plain.columns.extras, *there)))
-
-
-def _staged(files: Sequence[PersonFile], raw: Path) -> Path:
-    with closing(SideFile(raw.with_suffix(".aside"), set_aside_header(files))) as side:
-        stage(files, raw, side, lambda _: None)
-    return raw
 
 
 def _from_file(path: Path, column: str, work: Path) -> dict[str, str | None]:
@@ -88,7 +76,7 @@ def _from_file(path: Path, column: str, work: Path) -> dict[str, str | None]:
     if column not in file.headers:
         raise BadInput(f"{path.name} has no column {column}", field="truth")
     columns = replace(file.columns, extras=(ExtraField(_TRUTH, (column,), "exact"),))
-    raw = _staged([replace(file, columns=columns)], work / "truth.parquet")
+    raw = staged([replace(file, columns=columns)], work / "truth.parquet")
     found: dict[str, str | None] = {}
     for row in pq.read_table(raw, columns=["record_id", "authority", EXTRA + _TRUTH]).to_pylist():
         found[row["record_id"]] = row[EXTRA + _TRUTH]

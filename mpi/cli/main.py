@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "dedup": ("mpi.cli.dedup", "Find duplicates within and between files, or over the index."),
     "evaluate": ("mpi.cli.evaluate", "Hold the results of dedup against known truth."),
     "quality": ("mpi.cli.quality", "See how good the index is, from reviewers' verdicts."),
+    "explain": ("mpi.cli.explain", "Show how a run of dedup weighs any two of its records."),
     "synth": ("mpi.cli.synth", "Make a synthetic population with known truth."),
     "train": ("mpi.cli.train", "Estimate a linkage model from records, without truth."),
     "model": ("mpi.cli.model", "Take linkage models to other tools and back."),

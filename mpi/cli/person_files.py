@@ -1,7 +1,8 @@
 """What the commands that read person files share: the column map, how a file is read, the problems found in it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import click
 from mpi.domain.columns import ColumnMap
 from mpi.domain.errors import BadInput
 from mpi.domain.person import ValueProblem
-from mpi.files.person_file import PersonFile
+from mpi.files.person_file import PersonFile, open_person_file
+from mpi.files.set_aside import SideFile
+from mpi.files.staging import set_aside_header, stage
 from mpi.matching.prepare import PROBLEMS
 
 LINES_SHOWN = 5
@@ -31,6 +34,23 @@ def say_notes(file: PersonFile) -> None:
     """Tell on standard error how the file is read."""
     for note in file.notes():
         click.echo(f"note: {note}", err=True)
+
+
+def reopened(run: Mapping[str, Any]) -> list[PersonFile]:
+    """The inputs of a finished run, read as it read them. Raises `BadInput` where one has changed since or is gone."""
+    own = ColumnMap.parse(run["columns"]) if run["columns"] else ColumnMap()
+    files = [open_person_file(Path(one["path"]), own) for one in run["inputs"]]
+    for file, one in zip(files, run["inputs"], strict=True):
+        if file.survey.digest != one["sha256"]:
+            raise BadInput(f"{file.path.name} has changed since the run", code="file")
+    return files
+
+
+def staged(files: Sequence[PersonFile], raw: Path) -> Path:
+    """All rows of the files written to `raw`, as a run has them; `raw` itself."""
+    with closing(SideFile(raw.with_suffix(".aside"), set_aside_header(files))) as side:
+        stage(files, raw, side, lambda _: None)
+    return raw
 
 
 @dataclass(slots=True)

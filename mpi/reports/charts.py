@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-_INK, _BLUE, _AMBER, _RED, _GREEN, _GREY = "#212b32", "#005eb8", "#c77700", "#b3261e", "#00704a", "#768692"
+INK, BLUE, _AMBER, RED, _GREEN, _GREY = "#212b32", "#005eb8", "#c77700", "#b3261e", "#00704a", "#768692"
 COLOURS = {"link": _GREEN, "review": _AMBER, "apart": _GREY, "one person": _GREEN, "two people": _GREY}
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _STYLE: Any = {
@@ -16,8 +16,8 @@ _STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": _INK,
-    "text.color": _INK,
+    "axes.edgecolor": INK,
+    "text.color": INK,
 }
 
 
@@ -97,8 +97,8 @@ def along(
     """Precision and recall, expected by the model or measured, if all pairs from a weight upwards were linked."""
 
     def draw(axes: Any) -> None:
-        axes.plot(weights, precision, color=_BLUE, label=labels[0])
-        axes.plot(weights, recall, color=_RED, label=labels[1])
+        axes.plot(weights, precision, color=BLUE, label=labels[0])
+        axes.plot(weights, recall, color=RED, label=labels[1])
         axes.set_ylim(0, 1.02)
         _thresholds(axes, thresholds)
         axes.set_xlabel("all pairs from this weight (bits) upwards linked")
@@ -111,12 +111,12 @@ def level_weights(labels: Sequence[str], bits: Sequence[float]) -> str:
     """What each level of the comparisons adds, in bits."""
 
     def draw(axes: Any) -> None:
-        axes.barh(range(len(labels)), bits, color=[_BLUE if b >= 0 else _RED for b in bits])
+        axes.barh(range(len(labels)), bits, color=[BLUE if b >= 0 else RED for b in bits])
         for place, b in enumerate(bits):
             axes.annotate(f"{b:+.1f}", (b, place), va="center", ha="left" if b >= 0 else "right")
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.axvline(0, color=_INK, linewidth=0.8)
+        axes.axvline(0, color=INK, linewidth=0.8)
         axes.margins(x=0.15)
         axes.set_xlabel("bits")
 
@@ -128,7 +128,7 @@ def m_and_u(labels: Sequence[str], m: Sequence[float], u: Sequence[float]) -> st
 
     def draw(axes: Any) -> None:
         places = range(len(labels))
-        axes.barh([p - 0.2 for p in places], m, 0.4, color=_BLUE, label="m: one person")
+        axes.barh([p - 0.2 for p in places], m, 0.4, color=BLUE, label="m: one person")
         axes.barh([p + 0.2 for p in places], u, 0.4, color=_GREY, label="u: strangers")
         axes.set_yticks(places, labels)
         axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -138,34 +138,12 @@ def m_and_u(labels: Sequence[str], m: Sequence[float], u: Sequence[float]) -> st
     return _drawn(9, 1 + 0.22 * len(labels), draw, labels)
 
 
-def waterfall(parts: Sequence[tuple[str, float]], thresholds: Mapping[str, float]) -> str:
-    """How the weight of one pair comes about: from the prior, part by part, to the sum."""
-    labels = [*(label for label, _ in parts), "weight"]
-
-    def draw(axes: Any) -> None:
-        total = 0.0
-        for place, (_, bits) in enumerate(parts):
-            axes.barh(place, bits, left=total, color=_BLUE if bits >= 0 else _RED)
-            total += bits
-            axes.annotate(f"{bits:+.1f}", (total, place), va="center", ha="left" if bits >= 0 else "right")
-        axes.barh(len(parts), total, color=_INK)
-        axes.annotate(f"{total:.1f}", (total, len(parts)), va="center", ha="left" if total >= 0 else "right")
-        axes.set_yticks(range(len(labels)), labels)
-        axes.axvline(0, color=_INK, linewidth=0.8)
-        _thresholds(axes, thresholds)
-        axes.invert_yaxis()
-        axes.margins(x=0.12)
-        axes.set_xlabel("bits")
-
-    return _drawn(9, 1 + 0.24 * len(labels), draw, labels)
-
-
 def sizes(counts: Mapping[int, int]) -> str:
     """How many clusters there are of each size."""
 
     def draw(axes: Any) -> None:
         ordered = sorted(counts)
-        axes.bar([str(size) for size in ordered], [counts[size] for size in ordered], color=_BLUE)
+        axes.bar([str(size) for size in ordered], [counts[size] for size in ordered], color=BLUE)
         _logarithmic(axes.yaxis, axes.set_yscale, value="symlog", linthresh=10)
         axes.set_xlabel("records in a cluster")
         axes.set_ylabel("clusters")
@@ -194,7 +172,7 @@ def reliability(bands: Sequence[tuple[float, float]]) -> str:
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1)
-        axes.plot([said for said, _ in bands], [true for _, true in bands], "o-", color=_BLUE)
+        axes.plot([said for said, _ in bands], [true for _, true in bands], "o-", color=BLUE)
         axes.set_xlabel("probability")
         axes.set_ylabel("share true")
 

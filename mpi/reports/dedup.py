@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi.reports import charts
+from mpi.reports.waterfall import waterfall
 
 _STYLE = """
 body{font:16px/1.5 sans-serif;color:#212b32;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -141,7 +142,7 @@ def _examples(examples: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         rule = f", {one['rule']}" if one.get("rule") else ""
         title = f"{one['why']}: {one['left']} and {one['right']}, {one['weight']:.1f} bits, {one['decision']}{rule}"
         parts = [(f"{name}: {label}", bits) for name, label, bits in one["parts"]]
-        chart = charts.waterfall(parts, limits)
+        chart = waterfall(parts, limits)
         found.append(f"<details><summary>{escape(title)}</summary>{chart}</details>")
     return section("Pairs explained", text("How the weight of a pair comes about. Choose one."), *found)
 
