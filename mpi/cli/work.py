@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 LEFT_OVER_EXIT_CODE = 10
 _HOUSEKEEPING_SECONDS = 6 * 3600.0
+_BREATH_SECONDS = 0.2
+"""Pause after each handful of records that are looked at, since a feed may run in the same process."""
 _STUDY_SECONDS = 1.0
 
 
@@ -138,7 +140,8 @@ def _keep_house(app: App, stop: threading.Event) -> None:
         try:
             app.outbox.forget()
             app.sampler.draw_due(OPERATOR)
-            app.source_cards.look_due(OPERATOR)
+            # A feed may run beside it: between handfuls of records others come to their turn.
+            app.source_cards.look_due(OPERATOR, lambda: not stop.wait(_BREATH_SECONDS))
             app.upkeep.run()
         except MpiError as error:
             _log.warning("housekeeping comes later", extra={"facts": {"reason": str(error)}})

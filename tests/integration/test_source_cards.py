@@ -9,6 +9,7 @@ from mpi.domain.messages import Register
 from mpi.domain.person import SourceRecord
 from mpi.domain.roles import Role
 from mpi.matching.defects import Fault
+from mpi.services.quality.sources import Looked
 from mpi.services.quality.workload import working_minutes
 from tests.builders import nhs_number
 from tests.index import message, register
@@ -26,15 +27,31 @@ def faults(app: App, authority: str) -> dict[tuple[str, str], int]:
     }
 
 
+def looked(app: App) -> Looked:
+    found = app.source_cards.look(ADMIN)
+    assert found is not None
+    return found
+
+
 def test_faults_are_found_and_what_is_mended_counts_as_mended(app: App) -> None:
     register(app, "RXX", "1", **{**GOOD, "birth_date": "1980-02-31", "postcode": None})
-    assert app.source_cards.look(ADMIN).records == 1
+    assert looked(app).records == 1
     assert faults(app, "RXX") == {("birth_date", "impossible"): 1, ("postcode", "missing"): 1}
     register(app, "RXX", "1", **{**GOOD, "birth_date": "1980-02-28", "postcode": None})
-    done = app.source_cards.look(ADMIN)
+    done = looked(app)
     assert (done.listed, done.fixed) == (0, 1)
     assert faults(app, "RXX") == {("postcode", "missing"): 1}
     assert app.source_cards.cards(ADMIN).cards[0].fixed == 1
+
+
+def test_a_look_that_is_broken_off_counts_for_nothing_and_is_made_anew(app: App) -> None:
+    register(app, "RXX", "1", **{**GOOD, "birth_date": "1980-02-31"})
+    assert app.source_cards.look_due(ADMIN, lambda: False) is None
+    assert app.source_cards.cards(ADMIN).at is None
+    done = app.source_cards.look_due(ADMIN)
+    assert done is not None
+    assert done.records == 1
+    assert faults(app, "RXX") == {("birth_date", "impossible"): 1}
 
 
 def test_a_fault_that_comes_back_is_listed_again(app: App) -> None:

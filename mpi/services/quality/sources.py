@@ -1,7 +1,7 @@
 """Scorecards of the sources: what is wrong with their records, how that changes, and the list to mend it by."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -84,6 +84,10 @@ class FixList:
     withheld: int
 
 
+def _always() -> bool:
+    return True
+
+
 class SourceCards:
     """Looks for faults, counts and lists them."""
 
@@ -91,16 +95,20 @@ class SourceCards:
         self._store = store
         self._config = config
 
-    def look_due(self, actor: Actor) -> Looked | None:
-        """Look where the last look is most of a day old; None: it is not."""
+    def look_due(self, actor: Actor, go_on: Callable[[], bool] = _always) -> Looked | None:
+        """Look where the last look is most of a day old; None: it is not, or the look was broken off."""
         with self._store.reading() as unit:
             last = unit.sources.last_look()
             if last is not None and clock.read(unit.now) - clock.read(last) < _EVERY:
                 return None
-        return self.look(actor)
+        return self.look(actor, go_on)
 
-    def look(self, actor: Actor) -> Looked:
-        """Look at what has changed since the last look; what was listed and is gone counts as fixed."""
+    def look(self, actor: Actor, go_on: Callable[[], bool] = _always) -> Looked | None:
+        """Look at what has changed since the last look; what was listed and is gone counts as fixed.
+
+        `go_on` is asked between handfuls of records: it may wait a while, so that others come to their turn, and breaks
+        the look off where it says no (None). A look that was broken off counts for nothing, and the next begins anew.
+        """
         check_actor(actor, Permission.LOOK_AT_SOURCES)
         with self._store.writing(identities=False) as unit:
             before = unit.sources.last_look()
@@ -115,6 +123,8 @@ class SourceCards:
                 break
             after = ids[-1]
             total += self._write(found)
+            if not go_on():
+                return None
         done = Looked(total["records"], total["listed"], total["fixed"])
         detail = {"records": done.records, "listed": done.listed, "fixed": done.fixed}
         with self._store.writing(identities=False) as unit:
