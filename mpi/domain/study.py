@@ -1,6 +1,7 @@
 """An outside imaging study at the gate: its header, the rules' outcomes, the decision."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 
@@ -100,6 +101,19 @@ class StudyHeader:
     """What the patient id was before systems on the way changed it (Original Attributes Sequence, PS3.3 C.12.1.1.9)."""
     accession_issuer: str | None = None
     """Who issued the accession number: a local or universal entity id (0008,0051)."""
+
+
+_ID_LISTS = ("other_patient_ids", "original_patient_ids")
+_HEADER_FIELDS = frozenset(one.name for one in fields(StudyHeader))
+
+
+def header_of(stored: str) -> StudyHeader:
+    """The header that was written as JSON of its fields; what this version does not know is left out."""
+    said = json.loads(stored)
+    ids = {name: tuple(PatientId(**one) for one in said.get(name, ())) for name in _ID_LISTS}
+    patient = said.get("patient_id")
+    known = {name: said[name] for name in _HEADER_FIELDS & said.keys() if name not in ids}
+    return StudyHeader(**{**known, **ids, "patient_id": PatientId(**patient) if patient else None})
 
 
 @dataclass(frozen=True, slots=True)

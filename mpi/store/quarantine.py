@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, text, update
 
 from mpi.domain.audit import AuditEvent
 from mpi.domain.quarantine import Custody, NewObject, ObjectState, Parcel, StudyState
-from mpi.domain.study import PatientId, StudyHeader
+from mpi.domain.study import StudyHeader, header_of
 from mpi.store.quarantine_tables import dicom_object as t
 from mpi.store.quarantine_tables import dicom_study
 from mpi.store.records import TrailLike
@@ -182,13 +182,6 @@ def _stored_study(row: Any) -> StoredDicomStudy:
     )
 
 
-def _read_header(written: str) -> StudyHeader:
-    data = json.loads(written)
-    own = data.pop("patient_id")
-    others = tuple(PatientId(**one) for one in data.pop("other_patient_ids"))
-    return StudyHeader(**data, patient_id=PatientId(**own) if own else None, other_patient_ids=others)
-
-
 class Quarantine:
     """The quarantine inside one transaction."""
 
@@ -240,7 +233,7 @@ class Quarantine:
     def headers(self, study_uid: str) -> list[tuple[StudyHeader, int]]:
         """The different headers of a study's objects, oldest first, each with the number of objects that have it."""
         rows = self._connection.execute(_headers, {"study_uid": study_uid})
-        return [(_read_header(row.header), row.n) for row in rows]
+        return [(header_of(row.header), row.n) for row in rows]
 
     def unchecked(self, before: str, most: int) -> list[str]:
         """Studies to be checked whose latest object came before the instant `before`."""

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 from mpi.config import Config
-from mpi.domain.study import NO_ARRIVAL, Arrival, GateDecision, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, GateDecision, StudyHeader, header_of
 from mpi.domain.study_override import OverrideState
 from mpi.matching.gate_policy import GatePolicy
-from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge
 from mpi.store.studies import StoredStudy
 from mpi.store.study_overrides import StoredOverride

@@ -6,13 +6,12 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict
 from mpi.domain.roles import Permission, check_actor
-from mpi.domain.study import Arrival, GateDecision, StudyHeader
+from mpi.domain.study import Arrival, GateDecision, StudyHeader, header_of
 from mpi.domain.study_override import OverrideStep
 from mpi.domain.text import storable
 from mpi.matching.gate_policy import GatePolicy
 from mpi.services.gate import life, tasks
 from mpi.services.gate.attached import holder, holding_override
-from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge, write_check
 from mpi.services.gate.known import check_reach, known
 from mpi.store.database import retrying

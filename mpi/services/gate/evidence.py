@@ -1,13 +1,11 @@
 """Gathering what the gate's rules are judged on, inside the caller's unit of work."""
 
-import json
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import date
 
 from mpi.config import Authority, Config
 from mpi.domain.person import NHS, NOT_A_PERSONS_NUMBER
-from mpi.domain.study import NO_ARRIVAL, Arrival, PatientId, StudyHeader
+from mpi.domain.study import NO_ARRIVAL, Arrival, PatientId, StudyHeader, header_of
 from mpi.domain.study_life import Doubt
 from mpi.matching import nhs_number
 from mpi.matching.gate_evidence import (
@@ -26,7 +24,6 @@ from mpi.store.persons import DECISION
 from mpi.store.records import ACTIVE, StoredRecord
 from mpi.store.unit_of_work import UnitOfWork
 
-_HEADER_FIELDS = {one.name for one in fields(StudyHeader)}
 TRUSTED_KINDS = ("hospital", "national")
 
 
@@ -57,21 +54,6 @@ def gather(
         today=date.fromisoformat(unit.now[:10]),
         earlier_headers=tuple(header_of(text) for text in unit.studies.headers(header.study_uid)),
         set_aside=study is not None and (study.set_aside or study.doubt is Doubt.CONFLICT),
-    )
-
-
-def header_of(stored: str) -> StudyHeader:
-    """The header that a check was made of."""
-    said = json.loads(stored)
-    patient = said.pop("patient_id")
-    others = tuple(PatientId(**one) for one in said.pop("other_patient_ids"))
-    before = tuple(PatientId(**one) for one in said.pop("original_patient_ids", ()))
-    known = {name: said[name] for name in _HEADER_FIELDS & said.keys()}
-    return StudyHeader(
-        patient_id=PatientId(**patient) if patient else None,
-        other_patient_ids=others,
-        original_patient_ids=before,
-        **known,
     )
 
 

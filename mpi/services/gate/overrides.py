@@ -8,13 +8,13 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from mpi.domain.roles import Permission, check_actor
+from mpi.domain.study import header_of
 from mpi.domain.study_override import Override, OverrideStep
 from mpi.domain.text import storable
 from mpi.matching.gate_overrides import allowance
 from mpi.matching.gate_policy import KINDS, GatePolicy
 from mpi.services.gate import life, tasks
 from mpi.services.gate.attached import holder
-from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge
 from mpi.services.gate.known import check_reach, known
 from mpi.store import clock

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from mpi.config import Config
 from mpi.domain.audit import Action, AuditEvent
 from mpi.domain.errors import TemporaryFailure
-from mpi.domain.study import GateDecision
+from mpi.domain.study import GateDecision, header_of
 from mpi.domain.study_life import Doubt
 from mpi.domain.study_override import OverrideState, OverrideStep
 from mpi.matching.gate_policy import GatePolicy
 from mpi.services.gate import life, tasks
 from mpi.services.gate.attached import holder, holding_override
-from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge, write_check
 from mpi.services.gate.overrides import GATE
 from mpi.store.database import retrying

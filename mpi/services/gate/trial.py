@@ -8,10 +8,10 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import NotAllowed
 from mpi.domain.roles import Permission, check_actor
-from mpi.domain.study import GateDecision, RuleResult
+from mpi.domain.study import GateDecision, RuleResult, header_of
 from mpi.matching.exact import decide, evaluate
 from mpi.matching.gate_policy import GatePolicy, PolicyRule
-from mpi.services.gate.evidence import gather, header_of
+from mpi.services.gate.evidence import gather
 from mpi.services.gate.issuers import check_issuers
 from mpi.store.unit_of_work import Store
 

@@ -6,14 +6,13 @@ from mpi.config import Config
 from mpi.domain.audit import Action, Actor, AuditEvent
 from mpi.domain.errors import NotAllowed, NotFound
 from mpi.domain.roles import Permission, check_actor, permitted, reaches, role_of
-from mpi.domain.study import GateDecision, StudyHeader
+from mpi.domain.study import GateDecision, StudyHeader, header_of
 from mpi.domain.study_override import Override, OverrideState
 from mpi.domain.study_view import Agreement, FieldAgainst, StudyAct, StudyView
 from mpi.matching.fold import letters_and_digits
 from mpi.matching.gate_overrides import allowance
 from mpi.matching.gate_policy import KINDS, GatePolicy
 from mpi.services import protected, views
-from mpi.services.gate.evidence import header_of
 from mpi.services.gate.judge import Judged, judge
 from mpi.services.gate.known import known
 from mpi.services.gate.overrides import Overrides
