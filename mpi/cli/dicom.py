@@ -10,7 +10,7 @@ import click
 from mpi import logs
 from mpi.bootstrap import App
 from mpi.cli.listen import tls_context
-from mpi.cli.options import database_options, ready_application
+from mpi.cli.options import OPERATOR, database_options, echo_json, json_option, ready_application
 from mpi.dicom.folder import Folder
 from mpi.dicom.forward import Forwarder
 from mpi.dicom.judge import Judge
@@ -55,6 +55,61 @@ def listen(
     with ready_application(database, config_file) as app:
         logs.configure(log_level)
         _listen(app, host, port, tls)
+
+
+@dicom.command(name="list", epilog="Example: mpi dicom list; mpi dicom list 1.2.826.0.1.3680043.10.1")
+@click.argument("study", required=False, metavar="[STUDY]")
+@json_option
+@database_options
+def list_(study: str | None, as_json: bool, database: str | None, config_file: str | None) -> None:
+    """Show the studies in quarantine, oldest first, and why each waits; with a Study Instance UID its objects."""
+    with ready_application(database, config_file) as app:
+        if study is not None:
+            _list_objects(app, study, as_json)
+            return
+        found = app.quarantine.studies()
+    rows = [
+        {**one._asdict(), "objects": {state.value: n for state, n in counts.items()}} for one, counts in found.items()
+    ]
+    if as_json:
+        echo_json(rows)
+        return
+    for row in rows:
+        counts = ", ".join(f"{n} {state}" for state, n in row["objects"].items())
+        click.echo(f"{row['received_at'][:19]}  {row['study_uid']}  {counts}  {row['problem'] or row['state']}")
+    click.echo(f"{len(rows)} studies in quarantine")
+
+
+@dicom.command(epilog="Example: mpi dicom retry 1.2.826.0.1.3680043.10.1")
+@click.argument("study")
+@database_options
+def retry(study: str, database: str | None, config_file: str | None) -> None:
+    """Let objects of STUDY that were given up be sent to the archive again."""
+    with ready_application(database, config_file) as app:
+        click.echo(f"{app.quarantine.retry(OPERATOR, study)} objects will be sent again")
+
+
+@dicom.command(epilog="Example: mpi dicom discard 1.2.826.0.1.3680043.10.1 --reason 'sent by mistake, REMOTE agrees'")
+@click.argument("study")
+@click.option("--reason", required=True, help="Why; kept in the audit trail. Name no patient.")
+@database_options
+def discard(study: str, reason: str, database: str | None, config_file: str | None) -> None:
+    """Remove from quarantine what has not gone on of STUDY, for good; its sender was told that it is safe here."""
+    with ready_application(database, config_file) as app:
+        click.echo(f"{app.quarantine.discard(OPERATOR, study, reason)} objects discarded")
+
+
+def _list_objects(app: App, study: str, as_json: bool) -> None:
+    objects, groups = app.quarantine.objects(study), app.quarantine.groups(study)
+    if as_json:
+        echo_json({"headers": groups, "objects": [one._asdict() for one in objects]})
+        return
+    for one in objects:
+        click.echo(
+            f"{one.received_at[:19]}  {one.sop_uid}  {one.state.value}  {one.partner}  {one.problem or ''}".rstrip()
+        )
+    if len(groups) > 1:
+        click.echo(f"its objects have {len(groups)} different headers: {', '.join(map(str, groups))} objects each")
 
 
 def _listen(app: App, host: str, port: int, tls: ssl.SSLContext | None) -> None:

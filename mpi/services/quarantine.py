@@ -141,6 +141,30 @@ class Quarantine:
             raise NotFound("no object of this study ever came here")
         return found
 
+    def retry(self, actor: Actor, study_uid: str) -> int:
+        """Let objects that were given up be sent again; how many there were. Raises `NotAllowed`, `NotFound`."""
+        check(role_of(actor), Permission.REPLAY)
+        self.objects(study_uid)
+        event = AuditEvent(actor, Action.QUARANTINE_DECIDED, detail={"decision": "retry"})
+        with self._store.writing(identities=False) as unit:
+            found = unit.quarantine.move(study_uid, (ObjectState.GIVEN_UP,), ObjectState.KEPT, None, event=event)
+            unit.quarantine.goes_on(study_uid)
+        return found
+
+    def discard(self, actor: Actor, study_uid: str, reason: str) -> int:
+        """Let what is in quarantine of a study go for good; how many objects there were.
+
+        Their files are removed by the node. Raises `NotAllowed`, `NotFound`, and `BadInput` without a reason.
+        """
+        check(role_of(actor), Permission.REPLAY)
+        if not reason.strip():
+            raise BadInput("a reason is needed", field="reason")
+        self.objects(study_uid)
+        states = (ObjectState.KEPT, ObjectState.DIFFERS, ObjectState.GIVEN_UP)
+        event = AuditEvent(actor, Action.QUARANTINE_DECIDED, reason=reason, detail={"decision": "discard"})
+        with self._store.writing(identities=False) as unit:
+            return unit.quarantine.move(study_uid, states, ObjectState.DISCARDED, reason, event=event)
+
     def groups(self, study_uid: str) -> list[int]:
         """How many objects of a study have the same header, header by header: more than one group may be two people."""
         with self._store.reading() as unit:

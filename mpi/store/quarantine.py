@@ -315,7 +315,7 @@ class Quarantine:
     ) -> int:
         """Bring all objects of a study that are in one of these states to another; how many there were."""
         values = {"uid": study_uid, "from_states": [one.value for one in from_states]}
-        change = {"state": to.value, "problem": problem, "not_before": None}
+        change = {"state": to.value, "problem": problem, "not_before": None, "attempts": 0}
         done = self._connection.execute(_set_of_study.values(**change), values).rowcount
         self._trail.add(replace(event, study_uid=study_uid))
         return done

@@ -8,7 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, disk, hl7_reader, indexes, listener, queries, review_queue, scoring, work
+from tests.benchmarks import (
+    batch,
+    dicom_node,
+    disk,
+    hl7_reader,
+    indexes,
+    listener,
+    queries,
+    review_queue,
+    scoring,
+    work,
+)
 from tests.benchmarks.machine import describe, load_average
 from tests.benchmarks.population import Population, messages, write
 from tests.fixtures.postgres import PostgresServer, running_server
@@ -50,6 +61,8 @@ class Bench:
             self.found["scoring"] = scoring.run()
         with part("the review queue"):
             self.found["review_queue"] = review_queue.run(FOLDER)
+        with part("the DICOM node"):
+            self.found["dicom"] = dicom_node.measured((100, 1000) if self.found["full"] else (100, 400))
         with part("batch linkage beside Splink"):
             self.found["batch"] = batch.run(full=self.found["full"])
         for persons in sizes:

@@ -8,6 +8,8 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, MRImageStorage
 
 from mpi.config import DicomForward
+from mpi.domain.audit import Actor
+from mpi.domain.errors import NotAllowed
 from mpi.domain.quarantine import ObjectState
 from tests.dicom_objects import STUDY, an_object
 from tests.dicom_world import Archive, NodeWorld
@@ -193,6 +195,28 @@ def test_an_object_that_is_refused_again_and_again_is_given_up_and_kept(here: No
         again(here)
     assert here.states(STUDY) == [ObjectState.GIVEN_UP, FORWARDED]
     assert len(here.files()) == 1
+
+
+def test_what_was_given_up_is_sent_again_or_discarded_by_who_may(here: NodeWorld, archive: Archive) -> None:
+    here.send(an_object(), an_object(2))
+    for file in here.files():
+        file.rename(file.with_suffix(".away"))
+    here.work()
+    assert here.states(STUDY) == [ObjectState.GIVEN_UP] * 2
+    with pytest.raises(NotAllowed):
+        here.quarantine.retry(OPERATOR, STUDY)
+    with pytest.raises(NotAllowed):
+        here.quarantine.discard(OPERATOR, STUDY, "not wanted")
+    for file in (here.settings.quarantine / "objects").glob("*/*.away"):
+        file.rename(file.with_suffix(".dcm"))
+        break
+    administrator = Actor("anna", "administrator")
+    assert here.quarantine.retry(administrator, STUDY) == 2
+    here.work()
+    assert sorted(here.states(STUDY)) == [FORWARDED, ObjectState.GIVEN_UP]
+    assert here.quarantine.discard(administrator, STUDY, "lost with its disk") == 1
+    assert sorted(here.states(STUDY)) == [ObjectState.DISCARDED, FORWARDED]
+    assert here.quarantine.studies() == {}
 
 
 def test_an_object_whose_file_is_gone_is_told_and_the_others_go_on(here: NodeWorld, archive: Archive) -> None:
