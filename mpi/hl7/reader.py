@@ -253,7 +253,7 @@ def _value(text: str, marks: Delimiters, codec: str) -> str | None:
     if text == '""':
         return ERASED
     if marks.escape in text:
-        text = _unescape(text, marks, codec)
+        text = _unescape(text, marks, codec).strip()
     if not text.isprintable():
         # Control characters mean nothing in a value, and PostgreSQL cannot store all of them.
         text = _SURROGATES.sub("\ufffd", _CONTROL.sub(" ", text)).strip()

@@ -160,7 +160,7 @@ def test_nobody_decides_about_what_they_did_themselves(app: App, tasks: tuple[in
         app.queue.take(REVIEWER, own)
     with pytest.raises(Conflict, match="did themselves"):
         app.queue.assign(SENIOR, own, "rita")
-    with pytest.raises(NotAllowed):
+    with pytest.raises(Conflict, match="on its own page"):
         app.review.decide(REVIEWER, own, Verdict.NOT_SURE, "asked the ward")
 
 

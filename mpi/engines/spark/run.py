@@ -13,7 +13,7 @@ from mpi.engines.base import FLAGS, TEXTS, Dataset, Progress
 from mpi.engines.spark.levels import Masks, asked_sql, column, fields_of, level_sql, term_sql
 from mpi.engines.spark.values import FIELDS, KEYS_SCHEMA, MASKS_SCHEMA, facts_work, key_work, mask_work
 from mpi.matching.block import BLOCK_LIMIT
-from mpi.matching.model import Comparison, LinkageModel
+from mpi.matching.model import EXTRA, Comparison, LinkageModel
 
 
 class Run:
@@ -129,8 +129,14 @@ class Run:
         from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
         frame = self.session.read.parquet(str(self.data.prepared))
-        frame = frame.select(F.col("_metadata.row_index").alias("rid"), F.col("source").cast("int"), *FIELDS)
-        return frame.mapInArrow(key_work(), KEYS_SCHEMA)
+        extras = [name for name in sorted(self.data.extras) if f"{EXTRA}{name}" in frame.columns]
+        frame = frame.select(
+            F.col("_metadata.row_index").alias("rid"),
+            F.col("source").cast("int"),
+            *FIELDS,
+            *(F.col(f"`{EXTRA}{name}`").alias(column(f"{EXTRA}{name}")) for name in extras),
+        )
+        return frame.mapInArrow(key_work(extras), KEYS_SCHEMA)
 
     def skipped(self, keys: Any) -> tuple[int, int]:
         """How many keys too many records share, and how many records those have in all."""

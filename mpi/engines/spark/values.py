@@ -5,6 +5,7 @@ that Spark can send them to workers that have this package installed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mpi.engines.base import FLAGS, TEXTS
@@ -26,15 +27,18 @@ FIELDS: tuple[str, ...] = (*TEXTS, *FLAGS)
 """The prepared fields that blocking and the hard rules may look at."""
 
 
-def key_work() -> Work:
-    """A function for `mapInArrow`: `rid`, `source`, then `FIELDS` in; a row for each blocking key of a record out."""
+def key_work(extras: Sequence[str]) -> Work:
+    """A function for `mapInArrow`: `rid`, `source`, `FIELDS`, then `extras` in; a row for each blocking key out.
+
+    `extras` are the sorted names of the user's own fields.
+    """
 
     def work(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
 
         for batch in batches:
             rids, sources = (batch.column(place).to_pylist() for place in range(2))
-            people = _people(batch, 2)
+            people = _with_extras(_people(batch, 2), batch, 2 + len(FIELDS), extras)
             rows = [(r, s, key) for r, s, p in zip(rids, sources, people, strict=True) for key in blocking_keys(p)]
             columns = zip(*rows, strict=True) if rows else ((), (), ())
             types = (pa.int64(), pa.int32(), pa.string())
@@ -95,6 +99,18 @@ def facts_work(kept: int) -> Work:
             yield pa.RecordBatch.from_arrays([*batch.columns[:kept], facts], names=names)
 
     return work
+
+
+def _with_extras(
+    people: Iterator[Prepared], batch: "pa.RecordBatch", first: int, extras: Sequence[str]
+) -> Iterator[Prepared]:
+    if not extras:
+        yield from people
+        return
+    columns = [batch.column(first + place).to_pylist() for place in range(len(extras))]
+    for one, values in zip(people, zip(*columns, strict=True), strict=True):
+        own = tuple((name, value) for name, value in zip(extras, values, strict=True) if value is not None)
+        yield replace(one, extra=own)
 
 
 def _people(batch: "pa.RecordBatch", first: int) -> Iterator[Prepared]:
