@@ -37,7 +37,7 @@ def test_every_fact_has_a_bit_of_its_own() -> None:
 
 def test_more_weight_never_turns_a_link_into_less() -> None:
     rank = {Outcome.APART: 0, Outcome.REVIEW: 1, Outcome.LINK: 2}
-    for packed in range(0, 1 << WIDTH, 997):
+    for packed in range(0, 1 << WIDTH, 1999):
         for rest in range(0, ZONES, 4):
             found = [rank[verdict(packed, where | rest)[0]] for where in range(4)]
             assert found == sorted(found)
