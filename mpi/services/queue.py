@@ -16,6 +16,7 @@ from mpi.matching.nhs_number import normalise
 from mpi.services import numbers, scope, views
 from mpi.services.views import TaskSummary
 from mpi.store import clock
+from mpi.store.database import retrying
 from mpi.store.queue import Facets as Facets
 from mpi.store.queue import Reader, StoredView
 from mpi.store.tasks import StoredTask
@@ -111,6 +112,10 @@ class Queue:
     def take_next(self, actor: Actor) -> int | None:
         """The same, taken at once, so that two who ask at one moment get two tasks."""
         check_actor(actor, Permission.DECIDE)
+        # Who comes second on PostgreSQL is turned away, and looks again at what is left.
+        return retrying(lambda: self._take_next(actor))
+
+    def _take_next(self, actor: Actor) -> int | None:
         with self._store.writing(identities=False) as unit:
             for task in _candidates(unit, actor, 0):
                 if task.owner == actor.name or _give(unit, actor, task, actor.name):
@@ -138,6 +143,9 @@ class Queue:
         self._one(actor, BulkOrder(Bulk.DUE, (task_id,), days=days))
 
     def _one(self, actor: Actor, order: BulkOrder) -> None:
+        retrying(lambda: self._order_one(actor, order))
+
+    def _order_one(self, actor: Actor, order: BulkOrder) -> None:
         with self._store.writing(identities=False) as unit:
             task = _seen(unit, actor, order.ids[0])
             left = self._left(unit, actor, order, task) or _carry_out(unit, actor, order, task)

@@ -128,7 +128,7 @@ def test_random_lives(tmp_path_factory: pytest.TempPathFactory) -> None:
     run_state_machine_as_test(
         IndexLife,
         settings=settings(
-            max_examples=400 if SOAK else 40,
+            max_examples=400 if SOAK else 20,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
