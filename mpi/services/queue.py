@@ -116,7 +116,8 @@ class Queue:
         return retrying(lambda: self._take_next(actor))
 
     def _take_next(self, actor: Actor) -> int | None:
-        with self._store.writing(identities=False) as unit:
+        # One at a time, as those who change identities: two must not be given one task.
+        with self._store.writing() as unit:
             for task in _candidates(unit, actor, 0):
                 if task.owner == actor.name or _give(unit, actor, task, actor.name):
                     return task.id

@@ -140,10 +140,14 @@ _ABOUT = (
     .order_by(case((t.c.state == TaskState.CLOSED.value, 1), else_=0), t.c.id.desc())
     .limit(100)
 )
-_take = update(t).where(
-    t.c.id == bindparam("task_id"),
-    t.c.state != TaskState.CLOSED.value,
-    func.coalesce(t.c.owner, "") == bindparam("expected"),
+_take = (
+    update(t)
+    .where(
+        t.c.id == bindparam("task_id"),
+        t.c.state != TaskState.CLOSED.value,
+        func.coalesce(t.c.owner, "") == bindparam("expected"),
+    )
+    .returning(t.c.id)
 )
 _set_due = update(t).where(t.c.id == bindparam("task_id"), t.c.state != TaskState.CLOSED.value)
 _views = select(queue_view).where(queue_view.c.owner == bindparam("of_owner")).order_by(queue_view.c.name)
@@ -265,7 +269,7 @@ class QueueTable:
                 "claimed_at": self._trail.now if owner else None,
             },
         )
-        if not done.rowcount:
+        if done.first() is None:
             return False
         self._trail.add(replace(event, task_id=task.id, record_id=task.left_record))
         return True
